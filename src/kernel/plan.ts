@@ -1,0 +1,157 @@
+/**
+ * A plan is data: the steps of one plug, in order, which the addon executes in one call on a thread of its
+ * own. When a step fails, the steps before it are undone in reverse order. The same data can be shown as
+ * `ip` commands instead of being run (explain.ts).
+ *
+ * `netns` is always the path of a network namespace, or '' for the process's own. Lengths are in bytes.
+ */
+export type Step =
+  | VethStep
+  | BridgeStep
+  | LinkStep
+  | AddressStep
+  | RouteStep
+  | ChecksumStep
+  | SysctlStep
+  | NamespaceStep
+  | VacantStep
+  | AliveStep
+
+/** Creates a veth pair in place, both ends with their final name, in their final namespace. */
+export interface VethStep {
+  op: 'veth'
+  /** Where the primary end is made. */
+  netns: string
+  name: string
+  /** Index of the bridge that the primary end joins, or its name in `netns`. */
+  master?: string
+  /** IFLA_GROUP of the primary end. */
+  group?: number
+  /** IFLA_IFALIAS of the primary end, at most 255 bytes. */
+  alias?: string
+  mtu?: number
+  mac?: string
+  peer: { netns: string; name: string; mac?: string; mtu?: number; group?: number; alias?: string }
+}
+
+/** Creates a Linux bridge, up, without spanning tree. */
+export interface BridgeStep {
+  op: 'bridge'
+  netns: string
+  name: string
+  mac?: string
+  mtu?: number
+  group?: number
+  alias?: string
+}
+
+/** Changes an existing link. A step that failed later does not undo it. */
+export interface LinkStep {
+  op: 'link'
+  netns: string
+  name: string
+  up?: boolean
+  mtu?: number
+  mac?: string
+  master?: string
+  group?: number
+  alias?: string
+}
+
+/** Adds an address; IPv6 addresses are usable at once (IFA_F_NODAD). */
+export interface AddressStep {
+  op: 'address'
+  netns: string
+  name: string
+  address: string
+  prefix: number
+}
+
+export interface RouteStep {
+  op: 'route'
+  netns: string
+  /** `default` or `ADDRESS/PREFIX`. */
+  destination: string
+  gateway: string
+  /** Outgoing interface. */
+  name: string
+  /** Leave things as they are when there is such a route already. */
+  keepExisting?: boolean
+}
+
+/**
+ * Turns transmit checksum offload off, because a userspace datapath forwards frames as they are and nobody
+ * would fill in the checksum.
+ */
+export interface ChecksumStep {
+  op: 'tx-checksum-off'
+  netns: string
+  name: string
+}
+
+/** Writes one file under /proc/sys/net; `key` is the path below it, such as `ipv6/conf/default/disable_ipv6`. */
+export interface SysctlStep {
+  op: 'sysctl'
+  netns: string
+  key: string
+  value: string
+}
+
+/** Creates a named namespace under /run/netns whose loopback carries `alias` before the name can be seen. */
+export interface NamespaceStep {
+  op: 'netns'
+  name: string
+  alias?: string
+}
+
+/** Fails when the namespace already has an interface of that name, that MAC, or one of these addresses. */
+export interface VacantStep {
+  op: 'vacant'
+  netns: string
+  /** A name such as `eth0`; `eth*` chooses the lowest free number for all later steps of the plan. */
+  name: string
+  mac?: string
+  addresses: string[]
+}
+
+/** Fails when the path no longer leads to the namespace that it led to when the plan began. */
+export interface AliveStep {
+  op: 'alive'
+  netns: string
+}
+
+export interface Plan {
+  steps: Step[]
+}
+
+/** What became of one plan. */
+export type PlanOutcome = PlanDone | PlanFailed
+
+export interface PlanDone {
+  ok: true
+  /** Time from the first step's begin to the last one's end, in ms. */
+  ms: number
+  /** The interface name that a `vacant` step with `*` chose, or the name that it was given. */
+  ifname?: string
+  /** Identity of the plan's last-named namespace: the inode number of its nsfs file. */
+  netnsId?: number
+}
+
+export interface PlanFailed {
+  ok: false
+  ms: number
+  /** Index of the step that failed. */
+  step: number
+  /** What the step was doing, such as `veth add`. */
+  op: string
+  /** errno name such as `EEXIST`. */
+  errno: string
+  /** What failed, in words, with the kernel's own where it gave some. */
+  message: string
+  kernelMessage?: string
+  /** For a `vacant` step: which of the three was taken, and by which interface. */
+  taken?: 'name' | 'mac' | 'address'
+  takenBy?: string
+  /** True when a step could not be undone; `message` says what is left. */
+  undoFailed?: boolean
+}

@@ -1,0 +1,102 @@
+import type { EcdockError } from '../errors.js'
+import type { LinkStats } from '../kernel/kernel.js'
+import type { Target } from '../target/target.js'
+
+/** `ovs`: an Open vSwitch bridge. `bridge`: a Linux bridge, which needs nothing installed. */
+export type VswitchKind = 'ovs' | 'bridge'
+
+export interface VswitchOptions {
+  /** 1 to 15 characters; with `-s` and the highest slot number added it must still fit into 15. */
+  name: string
+  /** Default `bridge`. */
+  kind?: VswitchKind
+  /** The switch's own address and its subnet, such as `10.0.0.254/24`. */
+  subnet: string
+  /** First 16 to 32 bits of the slots' IPv6 addresses. Default `2001:db8`. */
+  ipv6Prefix?: string
+  /** Kind `ovs`: the userspace datapath (datapath_type=netdev). Default false: the kernel's. */
+  usermode?: boolean
+  /** Kind `ovs`: an existing interface of the host that joins the bridge as its uplink. */
+  device?: string
+}
+
+export interface PlugOptions {
+  /** Default: the lowest free one. */
+  slot?: number
+  /** Name of the interface in the target. Default: the lowest free of eth0, eth1, … */
+  ifname?: string
+  /** In bytes, 68 to 65535. Default 1500. */
+  mtu?: number
+  /** Instead of the slot's own MAC, as `52:00:0a:00:00:01`. */
+  mac?: string
+  /** Give the target a default route by the switch's address, unless it has one. Default true. */
+  defaultRoute?: boolean
+  /** Aborting undoes what has not come to its end, which then fails with CANCELLED. */
+  signal?: AbortSignal
+}
+
+export interface PlugRequest extends Omit<PlugOptions, 'signal'> {
+  target: Target
+}
+
+/** What plugging made. */
+export interface Port {
+  vswitch: string
+  kind: VswitchKind
+  slot: number
+  /** Host side, such as `ovs0-s1`. */
+  hostIfname: string
+  /** Target side, such as `eth0`. */
+  ifname: string
+  mac: string
+  /** With its prefix length, such as `10.0.0.1/24`. */
+  ipv4: string
+  /** With its prefix length, such as `2001:db8::10.0.0.1/64`. */
+  ipv6: string
+  gateway: string
+  mtu: number
+  /** `pid:1234`, `netns:blue`, `container:web`. */
+  target: string
+  /** Inode number of the target's namespace. */
+  netnsId: number
+  /** Kind `ovs`: the OpenFlow port number. */
+  ofport?: number
+  /** `up`: traffic passes; `down`: somebody set an end down; `ghost`: marked in OVSDB, its device is gone. */
+  state: 'up' | 'down' | 'ghost'
+  /** Counters of the host side; absent just after the plug. */
+  stats?: LinkStats
+  /** How long the plug took, in ms; only in the answer to a plug. */
+  ms?: number
+}
+
+export type PlugOutcome = { ok: true; port: Port } | { ok: false; error: EcdockError; slot?: number }
+export type UnplugOutcome = { ok: true; slot: number } | { ok: false; slot: number; error: EcdockError }
+
+export interface BulkOptions<Outcome> {
+  signal?: AbortSignal
+  /** Called once for each item as soon as its outcome is known. */
+  onOutcome?: (outcome: Outcome, index: number) => void
+}
+
+/** What every kind of vswitch can do. */
+export interface Vswitch {
+  readonly name: string
+  readonly kind: VswitchKind
+  /** As `10.0.0.254/24`. */
+  readonly subnet: string
+  readonly ipv6Prefix: string
+
+  /** Connects a target to a slot. Throws an EcdockError; nothing is left behind then. */
+  plug(target: Target, options?: PlugOptions): Promise<Port>
+  /** Plugs many; one error for each item that failed, in the order of the requests. */
+  plugAll(requests: readonly PlugRequest[], options?: BulkOptions<PlugOutcome>): Promise<PlugOutcome[]>
+  /** Takes a target out; throws SLOT_EMPTY when the slot holds nothing of ours. */
+  unplug(slot: number): Promise<void>
+  unplugAll(slots: readonly number[], options?: BulkOptions<UnplugOutcome>): Promise<UnplugOutcome[]>
+  /** The ports, read from the kernel (and OVSDB), by slot. */
+  ports(): Promise<Port[]>
+  /** The port in this slot, or undefined. */
+  port(slot: number): Promise<Port | undefined>
+  /** The ip and ovs-vsctl commands that do what this plug would do; nothing is changed. */
+  explain(target: Target, options?: PlugOptions): Promise<string[]>
+}
