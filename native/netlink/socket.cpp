@@ -1,0 +1,102 @@
+#include "netlink/socket.h"
+
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace ecdock::netlink {
+
+namespace {
+
+constexpr int kDumpTries = 10;
+// The kernel makes dump datagrams of up to 32 KiB when the reader offers as much.
+constexpr size_t kReceiveBuffer = 64 * 1024;
+
+}  // namespace
+
+Result<Socket> Socket::open() {
+  Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (!fd.valid()) return Error::from_errno("netlink socket", errno);
+  const int on = 1;
+  // Kernels older than one of these options just do without it: less text in errors, laxer dump filters.
+  for (const int option : {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK}) {
+    (void)::setsockopt(fd.get(), SOL_NETLINK, option, &on, sizeof on);
+  }
+  return Socket(std::move(fd));
+}
+
+Status Socket::send(Request& request, std::string_view op) {
+  const auto message = request.finish(++sequence_);
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  for (;;) {
+    const ssize_t sent = ::sendto(fd_.get(), message.data(), message.size(), 0,
+                                  reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    if (sent >= 0) return Done{};
+    if (errno != EINTR) return Error::from_errno(std::string(op), errno);
+  }
+}
+
+Result<Bytes> Socket::receive(std::string_view op) {
+  buffer_.resize(kReceiveBuffer);
+  for (;;) {
+    sockaddr_nl sender{};
+    iovec part{buffer_.data(), buffer_.size()};
+    msghdr message{};
+    message.msg_name = &sender;
+    message.msg_namelen = sizeof sender;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    const ssize_t length = ::recvmsg(fd_.get(), &message, 0);
+    if (length < 0) {
+      if (errno == EINTR) continue;
+      return Error::from_errno(std::string(op), errno);
+    }
+    if (sender.nl_pid != 0) continue;  // only the kernel is believed
+    if ((message.msg_flags & MSG_TRUNC) != 0) return Error::from_errno(std::string(op), EMSGSIZE);
+    return Bytes(buffer_.data(), static_cast<size_t>(length));
+  }
+}
+
+Status Socket::query(Request request, std::string_view op, const Visit& visit) {
+  if (auto sent = send(request, op); !sent.ok()) return sent;
+  for (;;) {
+    auto datagram = receive(op);
+    if (!datagram.ok()) return datagram.error();
+    Messages messages(datagram.value());
+    while (const auto message = messages.next()) {
+      if (message->header.nlmsg_seq != sequence_) continue;  // the rest of an earlier, abandoned answer
+      if (const auto end = parse_acknowledgement(*message)) {
+        if (end->err != 0) return Error::from_errno(std::string(op), end->err, end->text);
+        return Done{};
+      }
+      visit(*message);
+    }
+    if (messages.truncated()) return Error::from_errno(std::string(op), EBADMSG);
+  }
+}
+
+Status Socket::execute(Request request, std::string_view op) {
+  return query(std::move(request), op, [](const Messages::Message&) {});
+}
+
+Status Socket::dump(Request request, std::string_view op, const std::function<void()>& begin,
+                    const Visit& visit) {
+  for (int attempt = 0; attempt < kDumpTries; ++attempt) {
+    begin();
+    bool interrupted = false;
+    auto outcome = query(request, op, [&](const Messages::Message& message) {
+      if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
+      visit(message);
+    });
+    if (!outcome.ok()) return outcome;
+    if (!interrupted) return outcome;
+  }
+  return Error{std::string(op), EAGAIN,
+               std::string(op) + ": the namespace kept changing during " + std::to_string(kDumpTries) +
+                   " attempts to read it",
+               {}};
+}
+
+}  // namespace ecdock::netlink

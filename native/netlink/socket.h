@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fd.h"
+#include "netlink/message.h"
+#include "result.h"
+
+namespace ecdock::netlink {
+
+// A NETLINK_ROUTE socket. It belongs to the network namespace that the calling thread is in when it opens,
+// and stays there whatever the thread does later.
+class Socket {
+ public:
+  static Result<Socket> open();
+
+  // Sends one request and waits for its acknowledgement. `op` names it in the error.
+  Status execute(Request request, std::string_view op);
+
+  using Visit = std::function<void(const Messages::Message&)>;
+  // Sends one request that is answered by one message (RTM_GETLINK of one link).
+  Status query(Request request, std::string_view op, const Visit& visit);
+  // Sends a dump request; `begin` is called before each try, because a dump that other changes interrupted
+  // (NLM_F_DUMP_INTR) is begun anew, a bounded number of times.
+  Status dump(Request request, std::string_view op, const std::function<void()>& begin, const Visit& visit);
+
+ private:
+  explicit Socket(Fd fd) : fd_(std::move(fd)) {}
+
+  Status send(Request& request, std::string_view op);
+  Result<Bytes> receive(std::string_view op);
+
+  Fd fd_;
+  uint32_t sequence_ = 0;
+  std::vector<uint8_t> buffer_;
+};
+
+}  // namespace ecdock::netlink

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "fd.h"
+#include "result.h"
+
+namespace ecdock::netns {
+
+// An open reference to a network namespace: it cannot vanish while this lives.
+struct NetworkNamespace {
+  Fd fd;
+  ino_t id = 0;  // inode of its nsfs file
+};
+
+// Opens the namespace at `path`, '' for the calling thread's own. Anything else than a network namespace is
+// refused with ENOTTY before it is opened for reading (a FIFO would block, a device would act).
+Result<NetworkNamespace> open_namespace(const std::string& path);
+
+// Enters a namespace for as long as it lives; then the thread is back where it was. When the way back fails
+// the thread is lost: thread_is_lost() says so, and the worker ends it.
+class Scope {
+ public:
+  static Result<Scope> enter(const NetworkNamespace& there);
+  // A namespace of its own that nobody else knows yet.
+  static Result<Scope> enter_new();
+
+  Scope(Scope&& other) noexcept = default;
+  Scope& operator=(Scope&&) = delete;
+  ~Scope();
+
+ private:
+  explicit Scope(Fd home) : home_(std::move(home)) {}
+
+  Fd home_;
+};
+
+bool thread_is_lost();
+
+// Where `ip netns` keeps its names.
+inline constexpr const char* kNamedDirectory = "/run/netns";
+
+struct Named {
+  std::string name;
+  std::string path;
+  ino_t id;
+};
+
+// Creates /run/netns/NAME as `ip netns add` does (a shared mount point, so that the names are seen in all
+// mount namespaces). The loopback is up, and carries `alias` before the name can be seen. EEXIST when taken.
+Result<Named> create_named(const std::string& name, const std::string& alias);
+// ENOENT when there is no such name. Processes inside keep the namespace alive, without its name.
+Status delete_named(const std::string& name);
+Result<std::vector<Named>> list_named();
+
+}  // namespace ecdock::netns
