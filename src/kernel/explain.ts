@@ -1,0 +1,200 @@
+import { quoted } from '../addressing/quoted.js'
+import type {
+  AddressStep,
+  BridgeStep,
+  LinkStep,
+  NamespaceStep,
+  RouteStep,
+  Step,
+  SysctlStep,
+  VacantStep,
+  VethStep,
+} from './plan.js'
+import { shellQuote } from './shell-quote.js'
+
+/**
+ * The steps of a plan as the commands of iproute2, ethtool and sysctl that do the same, in the same order,
+ * one command a line, for a POSIX shell. What only a plan can do (check, and do nothing then) becomes a
+ * comment. When a step chooses among names such as `eth*`, `chosen` is the name it will choose; without it
+ * the printed commands choose it themselves.
+ */
+export function explainSteps(steps: readonly Step[], chosen?: string): string[] {
+  const names = new Names(steps, chosen)
+  return steps.flatMap((step) => explainStep(step, names))
+}
+
+function explainStep(step: Step, names: Names): string[] {
+  switch (step.op) {
+    case 'veth':
+      return veth(step, names)
+    case 'bridge':
+      return bridge(step, names)
+    case 'link':
+      return [`${ip(step.netns)} link set dev ${names.word(step.name)}${settings(step)}`]
+    case 'address':
+      return [address(step, names)]
+    case 'route':
+      return [route(step, names)]
+    case 'tx-checksum-off':
+      return [`${inside(step.netns)}ethtool -K ${names.word(step.name)} tx off`]
+    case 'sysctl':
+      return [sysctl(step, names)]
+    case 'netns':
+      return namespace(step)
+    case 'vacant':
+      return vacant(step, names)
+    case 'alive':
+      return [`# stop here if ${quoted(step.netns)} is another namespace by now than at the start`]
+  }
+}
+
+/** The kernel takes no alias when it creates a link (rtnl_create_link in net/core/rtnetlink.c). */
+function veth(step: VethStep, names: Names): string[] {
+  const { peer } = step
+  const where = peer.netns === step.netns ? '' : ` netns ${namespaceWord(peer.netns)}`
+  const lines = [
+    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined })}` +
+      ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined })}${where}`,
+  ]
+  if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), step.alias))
+  if (peer.alias !== undefined) lines.push(alias(peer.netns, names.word(peer.name), peer.alias))
+  return lines
+}
+
+function bridge(step: BridgeStep, names: Names): string[] {
+  const name = names.word(step.name)
+  const made = settings({ ...step, up: true, alias: undefined })
+  const lines = [`${ip(step.netns)} link add name ${name}${made} type bridge mcast_snooping 0`]
+  if (step.alias !== undefined) lines.push(alias(step.netns, name, step.alias))
+  return lines
+}
+
+function alias(netns: string, name: string, text: string): string {
+  return `${ip(netns)} link set dev ${name} alias ${shellQuote(text)}`
+}
+
+type Settings = { [Key in 'up' | 'mtu' | 'mac' | 'master' | 'group' | 'alias']?: LinkStep[Key] | undefined }
+
+/** The settings of a link in the words of ip-link(8), each with a space before it. */
+function settings({ master, mac, mtu, group, alias: text, up }: Settings): string {
+  const words: string[] = []
+  if (master !== undefined) words.push('master', linkWord(master))
+  if (mac !== undefined) words.push('address', shellQuote(mac))
+  if (mtu !== undefined) words.push('mtu', String(mtu))
+  if (group !== undefined) words.push('group', String(group))
+  if (text !== undefined) words.push('alias', shellQuote(text))
+  if (up !== undefined) words.push(up ? 'up' : 'down')
+  return words.map((word) => ` ${word}`).join('')
+}
+
+/** ip(8) takes `if7` for the link of index 7 (ll_idx_a2n in iproute2's lib/ll_map.c). */
+function linkWord(nameOrIndex: string): string {
+  return /^\d+$/.test(nameOrIndex) ? `if${nameOrIndex}` : shellQuote(nameOrIndex)
+}
+
+function address(step: AddressStep, names: Names): string {
+  const nodad = step.address.includes(':') ? ' nodad' : ''
+  const text = shellQuote(`${step.address}/${step.prefix}`)
+  return `${ip(step.netns)} addr add ${text} dev ${names.word(step.name)}${nodad}`
+}
+
+function route(step: RouteStep, names: Names): string {
+  const command = `${ip(step.netns)}${step.gateway.includes(':') ? ' -6' : ''} route`
+  const destination = shellQuote(step.destination)
+  const add = `${command} add ${destination} via ${shellQuote(step.gateway)} dev ${names.word(step.name)}`
+  return step.keepExisting ? `${command} show exact ${destination} | grep -q . || ${add}` : add
+}
+
+/** sysctl(8) takes a key with slashes too, which an interface name with a dot in it needs. */
+function sysctl(step: SysctlStep, names: Names): string {
+  const path = `net/${step.key}`
+  const key = path.includes('.') ? path : path.replaceAll('/', '.')
+  return `${inside(step.netns)}sysctl -w ${names.within(`${key}=${step.value}`)}`
+}
+
+function namespace(step: NamespaceStep): string[] {
+  const name = shellQuote(step.name)
+  return [`ip netns add ${name}`, `ip -n ${name} link set dev lo${settings({ alias: step.alias, up: true })}`]
+}
+
+function vacant(step: VacantStep, names: Names): string[] {
+  const taken = [
+    ...(names.chooses(step) ? [] : [`the name ${names.shown(step.name)}`]),
+    ...(step.mac === undefined ? [] : [`the MAC ${quoted(step.mac)}`]),
+    ...step.addresses.map((text) => `the address ${quoted(text)}`),
+  ]
+  const where = step.netns === '' ? 'this namespace' : `namespace ${quoted(step.netns)}`
+  const comment = taken.length === 0 ? [] : [`# stop here if ${where} already has ${taken.join(' or ')}`]
+  return names.chooses(step) ? [...comment, names.choice(step)] : comment
+}
+
+/** Names of interfaces in commands, where one of them may be chosen by a `vacant` step with a `*`. */
+class Names {
+  readonly #pattern: string | undefined
+  readonly #chosen: string | undefined
+
+  constructor(steps: readonly Step[], chosen: string | undefined) {
+    this.#pattern = steps.find(choosesName)?.name
+    this.#chosen = chosen
+  }
+
+  /** Whether the commands have to choose the name of this step themselves. */
+  chooses(step: VacantStep): boolean {
+    return step.name === this.#pattern && this.#chosen === undefined
+  }
+
+  /** One line that sets `n` to the lowest number whose name is free. */
+  choice(step: VacantStep): string {
+    const taken = `${ip(step.netns)} link show dev ${this.word(step.name)} >/dev/null 2>&1`
+    return `n=0; while ${taken}; do n=$((n + 1)); done`
+  }
+
+  word(name: string): string {
+    return name === this.#pattern ? this.within(name) : shellQuote(name)
+  }
+
+  /** As a comment shows it. */
+  shown(name: string): string {
+    return quoted(name === this.#pattern ? (this.#chosen ?? name) : name)
+  }
+
+  /** A word that has the name somewhere within it. */
+  within(text: string): string {
+    if (this.#pattern === undefined) return shellQuote(text)
+    if (this.#chosen !== undefined) return shellQuote(text.replaceAll(this.#pattern, this.#chosen))
+    const name = this.#pattern.split('*').map(quotePart).join('$n')
+    return text.split(this.#pattern).map(quotePart).join(name)
+  }
+}
+
+function choosesName(step: Step): step is VacantStep {
+  return step.op === 'vacant' && step.name.includes('*')
+}
+
+function quotePart(part: string): string {
+  return part === '' ? '' : shellQuote(part)
+}
+
+const NAMED = /^(?:\/var)?\/run\/netns\/([^/]+)$/
+
+function ip(netns: string): string {
+  const name = NAMED.exec(netns)?.[1]
+  return name === undefined ? `${inside(netns)}ip` : `ip -n ${shellQuote(name)}`
+}
+
+/** What a command begins with to run inside a namespace, with a space after it. */
+function inside(netns: string): string {
+  if (netns === '') return ''
+  const name = NAMED.exec(netns)?.[1]
+  if (name !== undefined) return `ip netns exec ${shellQuote(name)} `
+  return `nsenter ${shellQuote(`--net=${netns}`)} `
+}
+
+/**
+ * A namespace as the value of ip-link(8)'s `netns`: a name, or any path with a slash in it (netns_get_fd in
+ * iproute2's lib/namespace.c). `$$` is the shell that runs the commands.
+ */
+function namespaceWord(netns: string): string {
+  if (netns === '') return '/proc/$$/ns/net'
+  return shellQuote(NAMED.exec(netns)?.[1] ?? netns)
+}
