@@ -1,0 +1,98 @@
+import { Agent } from 'node:http'
+import type Dockerode from 'dockerode'
+import { EcdockError } from '../errors.js'
+import { type DockerAddress, formatDockerAddress, parseDockerAddress } from './address.js'
+import { dockerFailure, type Subject } from './failure.js'
+
+/** Longest wait for an answer of Docker, in ms; starting a container from a cold disk takes seconds. */
+export const CALL_MS = 30_000
+
+export interface CallLimits {
+  /** What a 404 means in this call. */
+  subject?: Subject | undefined
+  /** Longest wait, in ms. Default {@link CALL_MS}. */
+  ms?: number | undefined
+}
+
+/**
+ * A connection to Docker on which every call ends: with an answer, with an error of ours, or with TIMEOUT.
+ * Nothing is opened before the first call.
+ */
+export class DockerClient {
+  /** As `unix:///var/run/docker.sock`. */
+  readonly address: string
+  readonly #where: DockerAddress
+  readonly #agent = new Agent({ keepAlive: true })
+  readonly #open = new Set<AbortController>()
+  #dockerode: Promise<Dockerode> | undefined
+  #closed = false
+
+  /** `socket` as {@link parseDockerAddress} reads it. Throws USAGE or UNSUPPORTED. */
+  constructor(socket?: string) {
+    this.#where = parseDockerAddress(socket)
+    this.address = formatDockerAddress(this.#where)
+  }
+
+  /**
+   * Runs one call of the API; `op` is its name in errors, such as `docker start`. The signal is for those of
+   * dockerode's methods that take one. Throws DOCKER_UNREACHABLE, DOCKER_FAILED, TIMEOUT, CANCELLED, or what
+   * `subject` says.
+   */
+  async call<T>(
+    op: string,
+    run: (docker: Dockerode, abortSignal: AbortSignal) => Promise<T>,
+    { subject, ms = CALL_MS }: CallLimits = {},
+  ): Promise<T> {
+    if (this.#closed) throw cancelled(op)
+    const controller = new AbortController()
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      controller.abort()
+    }, ms)
+    const aborted = new Promise<never>((_, reject) => {
+      controller.signal.addEventListener('abort', () => reject(controller.signal.reason), { once: true })
+    })
+    this.#open.add(controller)
+    try {
+      // The race is for the calls that dockerode cannot abort.
+      return await Promise.race([this.dockerode().then((docker) => run(docker, controller.signal)), aborted])
+    } catch (error) {
+      if (this.#closed) throw cancelled(op)
+      if (late) {
+        const message = `Docker did not answer within ${ms / 1000} s`
+        throw new EcdockError('TIMEOUT', op, message, { cause: error })
+      }
+      throw dockerFailure(op, this.address, error, subject)
+    } finally {
+      clearTimeout(timer)
+      this.#open.delete(controller)
+    }
+  }
+
+  /** dockerode takes 0.1 s to load, which only those who use Docker should pay for. */
+  dockerode(): Promise<Dockerode> {
+    this.#dockerode ??= import('dockerode').then(({ default: Docker }) => {
+      const where = this.#where
+      // A `host` that is undefined keeps a DOCKER_HOST in the environment from being preferred to the socket.
+      const docker =
+        'socketPath' in where
+          ? new Docker({ socketPath: where.socketPath, host: undefined, protocol: 'http' })
+          : new Docker({ host: `http://${where.host}`, port: where.port, protocol: 'http' })
+      Object.assign(docker.modem, { agent: this.#agent })
+      return docker
+    })
+    return this.#dockerode
+  }
+
+  /** Ends what is under way, which then fails with CANCELLED, and closes every connection. */
+  close(): void {
+    this.#closed = true
+    for (const controller of this.#open) controller.abort()
+    this.#agent.destroy()
+  }
+}
+
+function cancelled(op: string): EcdockError {
+  return new EcdockError('CANCELLED', op, 'the connection to Docker has been closed')
+}

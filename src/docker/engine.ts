@@ -1,0 +1,259 @@
+import type { Duplex } from 'node:stream'
+import type Dockerode from 'dockerode'
+import { EcdockError } from '../errors.js'
+import { CALL_MS, DockerClient } from './client.js'
+import type { Subject } from './failure.js'
+
+/** A container as Docker tells it now. */
+export interface ContainerState {
+  /** Full id, 64 hexadecimal digits. */
+  id: string
+  name: string
+  /** As it was named when the container was created. */
+  image: string
+  /** Docker's word: `created`, `running`, `paused`, `restarting`, `removing`, `exited` or `dead`. */
+  state: string
+  /** Of the container's first process in the host's process ids; 0 when it does not run. */
+  pid: number
+  exitCode: number
+  /** It has a terminal. */
+  tty: boolean
+  labels: Readonly<Record<string, string>>
+}
+
+/** One line of the list of containers. */
+export interface ContainerSummary {
+  id: string
+  name: string
+  image: string
+  state: string
+  /** For people, such as `Up 3 minutes`. */
+  status: string
+  labels: Readonly<Record<string, string>>
+}
+
+/** A container to create: one without any of Docker's networking. */
+export interface ContainerSpec {
+  name: string
+  hostname: string
+  image: string
+  /** Empty for the image's own command. */
+  args: readonly string[]
+  /** `KEY=VALUE`. */
+  env: readonly string[]
+  /** `/host/path:/container/path[:ro]` or `volume:/container/path`. */
+  volumes: readonly string[]
+  labels: Readonly<Record<string, string>>
+  privileged: boolean
+  tty: boolean
+}
+
+/** What Docker waits for before it kills, unless told otherwise, in seconds (docker-stop(1)). */
+const STOP_SECONDS = 10
+
+/**
+ * Docker's API, as far as it is needed. Nothing is opened before the first call. Every call has a time
+ * limit, and throws DOCKER_UNREACHABLE, DOCKER_FAILED (with Docker's own message), TIMEOUT or, after
+ * {@link close}, CANCELLED; calls about one container throw CONTAINER_NOT_FOUND too.
+ */
+export class DockerEngine {
+  readonly #client: DockerClient
+  readonly #consoles = new Set<Duplex>()
+
+  /**
+   * `socket` is `unix:///path`, `/path` or `tcp://127.0.0.1:2375`; DOCKER_HOST or Docker's usual socket
+   * without it. Throws USAGE or UNSUPPORTED.
+   */
+  constructor(socket?: string) {
+    this.#client = new DockerClient(socket)
+  }
+
+  /** As `unix:///var/run/docker.sock`. */
+  get address(): string {
+    return this.#client.address
+  }
+
+  /** Docker's version, such as `20.10.24`. */
+  async version(): Promise<string> {
+    const answer = await this.#client.call('docker version', (docker) => docker.version())
+    return answer.Version
+  }
+
+  /** Throws IMAGE_NOT_FOUND unless the image is there. */
+  async requireImage(image: string): Promise<void> {
+    const subject: Subject = { code: 'IMAGE_NOT_FOUND', name: image }
+    const inspect = (docker: Dockerode) => docker.getImage(image).inspect()
+    await this.#client.call('docker image inspect', inspect, { subject })
+  }
+
+  /** The container of this name or id. */
+  async container(name: string): Promise<ContainerState> {
+    const found = await this.#callOne('docker inspect', name, (container, abortSignal) =>
+      container.inspect({ abortSignal }),
+    )
+    return {
+      id: found.Id,
+      name: found.Name.replace(/^\//, ''),
+      image: found.Config.Image,
+      state: found.State.Status,
+      pid: found.State.Running ? found.State.Pid : 0,
+      exitCode: found.State.ExitCode,
+      tty: found.Config.Tty,
+      labels: found.Config.Labels ?? {},
+    }
+  }
+
+  /** Containers that carry all these labels, running or not; a label is `KEY` or `KEY=VALUE`. */
+  async list(labels: readonly string[]): Promise<ContainerSummary[]> {
+    const found = await this.#client.call('docker ps', (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal }),
+    )
+    return found.map((item) => ({
+      id: item.Id,
+      name: (item.Names[0] ?? item.Id).replace(/^\//, ''),
+      image: item.Image,
+      state: item.State,
+      status: item.Status,
+      labels: item.Labels ?? {},
+    }))
+  }
+
+  /** Creates a container and answers its id. Throws IMAGE_NOT_FOUND. */
+  async create(spec: ContainerSpec): Promise<string> {
+    const subject: Subject = { code: 'IMAGE_NOT_FOUND', name: spec.image }
+    const create = (docker: Dockerode, abortSignal: AbortSignal) =>
+      docker.createContainer({
+        name: spec.name,
+        Hostname: spec.hostname,
+        Image: spec.image,
+        ...(spec.args.length > 0 ? { Cmd: [...spec.args] } : {}),
+        Env: [...spec.env],
+        Labels: { ...spec.labels },
+        Tty: spec.tty,
+        OpenStdin: true,
+        HostConfig: { NetworkMode: 'none', Privileged: spec.privileged, Binds: [...spec.volumes] },
+        abortSignal,
+      })
+    const container = await this.#client.call('docker create', create, { subject })
+    return container.id
+  }
+
+  async start(id: string): Promise<void> {
+    await this.#callOne('docker start', id, (container, abortSignal) => container.start({ abortSignal }))
+  }
+
+  /** Ends the container's processes, by force after `seconds` (10 unless given); nothing if it does not run. */
+  async stop(id: string, seconds?: number): Promise<void> {
+    const ms = (seconds ?? STOP_SECONDS) * 1000 + CALL_MS
+    const options = seconds === undefined ? {} : { t: seconds }
+    try {
+      await this.#callOne(
+        'docker stop',
+        id,
+        (container, abortSignal) => container.stop({ ...options, abortSignal }),
+        ms,
+      )
+    } catch (error) {
+      // 304 Not Modified is how Docker says that it was stopped already (Docker Engine API, ContainerStop).
+      const cause = error instanceof EcdockError ? error.cause : undefined
+      const stopped = cause instanceof Error && 'statusCode' in cause && cause.statusCode === 304
+      if (!stopped) throw error
+    }
+  }
+
+  /** Removes a container, by force, with its anonymous volumes; nothing if there is none. */
+  async remove(id: string): Promise<void> {
+    try {
+      await this.#callOne('docker rm', id, (container, abortSignal) =>
+        container.remove({ force: true, v: true, abortSignal }),
+      )
+    } catch (error) {
+      if (!(error instanceof EcdockError) || error.code !== 'CONTAINER_NOT_FOUND') throw error
+    }
+  }
+
+  /** The last lines that the container wrote, without terminal control, of at most 2000 characters. */
+  async lastLines(id: string, lines: number): Promise<string> {
+    const options = { stdout: true, stderr: true, tail: lines, follow: false } as const
+    const log = await this.#callOne('docker logs', id, (container, abortSignal) =>
+      container.logs({ ...options, abortSignal }),
+    )
+    const { tty } = await this.container(id)
+    const text = tty ? log.toString() : withoutFrames(log)
+    return text
+      .replace(/[^\n\x20-\x7e\u00a0-\uffff]/g, '')
+      .trim()
+      .slice(-2000)
+  }
+
+  /** The console of a running container, as one stream: what is written to it is typed there. */
+  async attach(id: string, detachKeys: string): Promise<Duplex> {
+    const stream = await this.#callOne('docker attach', id, (container, abortSignal) =>
+      container.attach({
+        stream: true,
+        stdin: true,
+        stdout: true,
+        stderr: true,
+        hijack: true,
+        detachKeys,
+        abortSignal,
+      }),
+    )
+    const console = stream as Duplex
+    this.#consoles.add(console)
+    console.once('close', () => this.#consoles.delete(console))
+    return console
+  }
+
+  /** Splits a console stream of a container without a terminal, which carries both outputs in frames. */
+  async demux(stream: Duplex, stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): Promise<void> {
+    const docker = await this.#client.dockerode()
+    docker.modem.demuxStream(stream, stdout, stderr)
+  }
+
+  /** Tells the container's terminal its size, in characters. */
+  async resize(id: string, size: { rows: number; columns: number }): Promise<void> {
+    await this.#callOne('docker resize', id, (container, abortSignal) =>
+      container.resize({ h: size.rows, w: size.columns, abortSignal }),
+    )
+  }
+
+  /** Waits until the container has ended, at most `ms`, and answers its exit code. */
+  async wait(id: string, ms: number): Promise<number> {
+    const ended = await this.#callOne(
+      'docker wait',
+      id,
+      (container, abortSignal) => container.wait({ abortSignal }),
+      ms,
+    )
+    return (ended as { StatusCode: number }).StatusCode
+  }
+
+  /** Ends what is under way, which then fails with CANCELLED, and lets go of every connection. */
+  close(): void {
+    for (const console of this.#consoles) console.destroy()
+    this.#client.close()
+  }
+
+  #callOne<T>(
+    op: string,
+    name: string,
+    run: (container: Dockerode.Container, abortSignal: AbortSignal) => Promise<T>,
+    ms?: number,
+  ): Promise<T> {
+    const subject: Subject = { code: 'CONTAINER_NOT_FOUND', name }
+    return this.#client.call(op, (docker, signal) => run(docker.getContainer(name), signal), { subject, ms })
+  }
+}
+
+/** The text in Docker's frames of output: 4 bytes of stream type, a length, and so many bytes (Docker Engine API). */
+function withoutFrames(log: Buffer): string {
+  const parts: Buffer[] = []
+  let offset = 0
+  while (offset + 8 <= log.length) {
+    const length = log.readUInt32BE(offset + 4)
+    parts.push(log.subarray(offset + 8, offset + 8 + length))
+    offset += 8 + length
+  }
+  return Buffer.concat(parts).toString()
+}

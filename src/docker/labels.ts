@@ -1,0 +1,33 @@
+/** The labels that mark a container as started in a slot; this is all the state there is. */
+export interface SlotMark {
+  vswitch: string
+  slot: number
+  /** In bytes, when it was asked for. */
+  mtu?: number
+}
+
+export const VSWITCH_LABEL = 'ecdock-fast.vswitch'
+export const SLOT_LABEL = 'ecdock-fast.slot'
+const MTU_LABEL = 'ecdock-fast.mtu'
+
+export function encodeMark(mark: SlotMark): Record<string, string> {
+  const labels: Record<string, string> = { [VSWITCH_LABEL]: mark.vswitch, [SLOT_LABEL]: String(mark.slot) }
+  if (mark.mtu !== undefined) labels[MTU_LABEL] = String(mark.mtu)
+  return labels
+}
+
+/** What the labels say, or undefined when they are not ours or somebody has written them by hand, wrongly. */
+export function decodeMark(
+  labels: Readonly<Record<string, string>> | null | undefined,
+): SlotMark | undefined {
+  const vswitch = labels?.[VSWITCH_LABEL]
+  const slot = decodeNumber(labels?.[SLOT_LABEL])
+  if (vswitch === undefined || vswitch === '' || slot === undefined) return undefined
+  const mtu = decodeNumber(labels?.[MTU_LABEL])
+  return mtu === undefined ? { vswitch, slot } : { vswitch, slot, mtu }
+}
+
+/** A positive decimal number without leading zeros, of at most 8 digits: a slot of a /8 has no more. */
+function decodeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^[1-9][0-9]{0,7}$/.test(text) ? Number(text) : undefined
+}

@@ -1,0 +1,94 @@
+import { readdirSync, statSync } from 'node:fs'
+import type { ContainerState, DockerEngine } from '../docker/engine.js'
+import { EcdockError } from '../errors.js'
+import { checkTarget } from './parse.js'
+import type { ResolvedTarget, Target } from './target.js'
+
+/** Where `ip netns` keeps its names (ip-netns(8)). */
+const NAMED = '/run/netns'
+const NAMES_SHOWN = 5
+
+/**
+ * Finds the namespace of a target. `docker` is called for containers only, so that nothing of Docker is
+ * touched without need. Whether the path is a network namespace is for the kernel to say when it is entered.
+ *
+ * Throws TARGET_INVALID, TARGET_NOT_FOUND, PERMISSION, CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING or
+ * DOCKER_UNREACHABLE.
+ */
+export async function resolveTarget(target: Target, docker: () => DockerEngine): Promise<ResolvedTarget> {
+  checkTarget(target)
+  if ('pid' in target) return resolvePid(target.pid)
+  if ('netns' in target) return resolveNetns(target.netns)
+  return resolveContainer(target.container, docker())
+}
+
+function resolvePid(pid: number): ResolvedTarget {
+  const netns = `/proc/${pid}/ns/net`
+  if (!exists(netns)) throw notFound(`there is no process ${pid}`)
+  return { netns, label: `pid:${pid}` }
+}
+
+function resolveNetns(name: string): ResolvedTarget {
+  const label = `netns:${name}`
+  if (name.startsWith('/')) {
+    if (!exists(name)) throw notFound(`there is no ${name}`)
+    return { netns: name, label }
+  }
+  const netns = `${NAMED}/${name}`
+  if (!exists(netns)) throw notFound(`there is no network namespace ${name}`, hintOfNames())
+  return { netns, label }
+}
+
+async function resolveContainer(name: string, docker: DockerEngine): Promise<ResolvedTarget> {
+  const container = await docker.container(name)
+  if (container.pid === 0) throw notRunning(container)
+  const netns = `/proc/${container.pid}/ns/net`
+  if (!exists(netns)) {
+    throw new EcdockError('CONTAINER_NOT_RUNNING', 'target', `container ${container.name} has just ended`, {
+      hint: 'If it is still running, ecdock-fast cannot see its process: in a container it needs --pid=host.',
+    })
+  }
+  return { netns, label: `container:${container.name}`, containerId: container.id }
+}
+
+function notRunning(container: ContainerState): EcdockError {
+  return new EcdockError(
+    'CONTAINER_NOT_RUNNING',
+    'target',
+    `container ${container.name} is not running: its state is ${container.state}`,
+    { hint: `Start it: docker start ${container.name}` },
+  )
+}
+
+/** One call, and synchronous: procfs and tmpfs never wait, while a turn through libuv's pool would. */
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code
+    if (errno !== 'EACCES' && errno !== 'EPERM') {
+      throw new EcdockError('TARGET_NOT_FOUND', 'target', `cannot reach ${path}`, { errno, cause: error })
+    }
+    throw new EcdockError('PERMISSION', 'target', `may not look at ${path}`, {
+      errno,
+      hint: 'Run it as root.',
+      cause: error,
+    })
+  }
+}
+
+function notFound(message: string, hint?: string): EcdockError {
+  return new EcdockError('TARGET_NOT_FOUND', 'target', message, { hint })
+}
+
+function hintOfNames(): string {
+  let names: string[] = []
+  try {
+    names = readdirSync(NAMED).sort()
+  } catch {
+    // No such directory: nobody has made a named namespace yet.
+  }
+  if (names.length === 0) return `There are no named namespaces (${NAMED} is empty).`
+  const rest = names.length - NAMES_SHOWN
+  return `There are: ${names.slice(0, NAMES_SHOWN).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}.`
+}
