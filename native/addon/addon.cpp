@@ -1,0 +1,244 @@
+#include <napi.h>
+
+#include <cerrno>
+
+#include "addon/dispatcher.h"
+#include "addon/values.h"
+#include "netlink/address.h"
+#include "netlink/link.h"
+#include "netns/network_namespace.h"
+#include "plan/executor.h"
+#include "probe/echo.h"
+#include "worker/worker.h"
+
+namespace ecdock::addon {
+
+namespace {
+
+// Opens a netlink socket in the namespace at `path`.
+Result<netlink::Socket> socket_in(const std::string& path) {
+  auto netns = netns::open_namespace(path);
+  if (!netns.ok()) return netns.error();
+  auto inside = netns::Scope::enter(netns.value());
+  if (!inside.ok()) return inside.error();
+  return netlink::Socket::open();
+}
+
+template <class T>
+void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Result<T>& outcome) {
+  if (outcome.ok()) {
+    deferred.Resolve(to_js(env, outcome.value()));
+  } else {
+    deferred.Reject(to_js(env, outcome.error()));
+  }
+}
+
+template <class T>
+void resolve(Napi::Env env, const Napi::Promise::Deferred& deferred, const T& outcome) {
+  deferred.Resolve(to_js(env, outcome));
+}
+
+Result<std::vector<std::optional<netlink::Link>>> find_links(const std::string& path,
+                                                             const std::vector<std::string>& names) {
+  auto socket = socket_in(path);
+  if (!socket.ok()) return socket.error();
+  std::vector<std::optional<netlink::Link>> links;
+  links.reserve(names.size());
+  for (const auto& name : names) {
+    auto link = netlink::get_link(socket.value(), name);
+    if (!link.ok() && link.error().err != ENODEV) return link.error();
+    links.push_back(link.ok() ? std::optional(std::move(link.value())) : std::nullopt);
+  }
+  return links;
+}
+
+// A link that somebody else deleted in the meantime is as good as deleted.
+Status unless_gone(Status status) {
+  if (!status.ok() && (status.error().err == ENODEV || status.error().err == ESRCH)) return Done{};
+  return status;
+}
+
+Status delete_links(const std::string& path, const std::vector<int>& ifindexes, uint32_t scratch_group) {
+  auto socket = socket_in(path);
+  if (!socket.ok()) return socket.error();
+  if (ifindexes.empty()) return Done{};
+  if (ifindexes.size() == 1) return unless_gone(netlink::delete_link(socket.value(), ifindexes.front()));
+  for (const int ifindex : ifindexes) {
+    auto grouped = unless_gone(netlink::set_group(socket.value(), ifindex, scratch_group));
+    if (!grouped.ok()) return grouped;
+  }
+  return unless_gone(netlink::delete_group(socket.value(), scratch_group));
+}
+
+Result<std::vector<netns::Named>> create_namespaces(const std::vector<std::string>& names,
+                                                    const std::string& alias) {
+  std::vector<netns::Named> made;
+  for (const auto& name : names) {
+    auto one = netns::create_named(name, alias);
+    if (!one.ok()) {
+      for (const auto& earlier : made) (void)netns::delete_named(earlier.name);
+      return one.error();
+    }
+    made.push_back(std::move(one.value()));
+  }
+  return made;
+}
+
+// Deletes all that it can; the first error is told.
+Status delete_namespaces(const std::vector<std::string>& names) {
+  Status outcome = Done{};
+  for (const auto& name : names) {
+    auto deleted = netns::delete_named(name);
+    if (!deleted.ok() && outcome.ok()) outcome = deleted.error();
+  }
+  return outcome;
+}
+
+}  // namespace
+
+class Addon : public Napi::Addon<Addon> {
+ public:
+  Addon(Napi::Env env, Napi::Object exports) : dispatcher_(env) {
+    DefineAddon(exports, {
+                             InstanceMethod("execute", &Addon::execute),
+                             InstanceMethod("links", &Addon::links),
+                             InstanceMethod("linksByName", &Addon::links_by_name),
+                             InstanceMethod("addresses", &Addon::addresses),
+                             InstanceMethod("deleteLinks", &Addon::delete_links_by_index),
+                             InstanceMethod("createNamespaces", &Addon::create),
+                             InstanceMethod("deleteNamespaces", &Addon::remove),
+                             InstanceMethod("namespaces", &Addon::namespaces),
+                             InstanceMethod("namespaceId", &Addon::namespace_id),
+                             InstanceMethod("probe", &Addon::probe),
+                         });
+  }
+
+ private:
+  template <class T>
+  Napi::Value run(const Napi::CallbackInfo& info, worker::Worker& worker, std::function<Result<T>()> work) {
+    return dispatcher_.run<Result<T>>(info.Env(), worker, std::move(work), settle<T>);
+  }
+
+  Napi::Value execute(const Napi::CallbackInfo& info) {
+    auto plans = plans_argument(info, 0);
+    if (!plans) return info.Env().Undefined();
+    using Outcomes = std::vector<plan::Outcome>;
+    return dispatcher_.run<Outcomes>(
+        info.Env(), plumbing_,
+        [plans = std::move(*plans)] {
+          plan::Executor executor;
+          Outcomes outcomes;
+          outcomes.reserve(plans.size());
+          for (const auto& plan : plans) outcomes.push_back(executor.run(plan));
+          return outcomes;
+        },
+        resolve<Outcomes>);
+  }
+
+  Napi::Value links(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    using Links = std::vector<netlink::Link>;
+    return run<Links>(info, reading_, [path = *path]() -> Result<Links> {
+      auto socket = socket_in(path);
+      if (!socket.ok()) return socket.error();
+      return netlink::list_links(socket.value(), netlink::Statistics::kWanted);
+    });
+  }
+
+  Napi::Value links_by_name(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    auto names = texts_argument(info, 1);
+    if (!names) return info.Env().Undefined();
+    return run<std::vector<std::optional<netlink::Link>>>(
+        info, reading_, [path = *path, names = *names] { return find_links(path, names); });
+  }
+
+  Napi::Value addresses(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    using Addresses = std::vector<netlink::InterfaceAddress>;
+    return run<Addresses>(info, reading_, [path = *path]() -> Result<Addresses> {
+      auto socket = socket_in(path);
+      if (!socket.ok()) return socket.error();
+      return netlink::list_addresses(socket.value());
+    });
+  }
+
+  Napi::Value delete_links_by_index(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    if (!info[1].IsArray() || !info[2].IsNumber()) {
+      Napi::TypeError::New(info.Env(), "deleteLinks(netns, ifindexes, scratchGroup)").ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
+    std::vector<int> ifindexes;
+    const auto array = info[1].As<Napi::Array>();
+    for (uint32_t i = 0; i < array.Length(); ++i) {
+      const Napi::Value item = array.Get(i);
+      const int ifindex = item.IsNumber() ? item.As<Napi::Number>().Int32Value() : 0;
+      if (ifindex <= 0) {
+        Napi::TypeError::New(info.Env(), "an interface index is above 0").ThrowAsJavaScriptException();
+        return info.Env().Undefined();
+      }
+      ifindexes.push_back(ifindex);
+    }
+    const uint32_t group = info[2].As<Napi::Number>().Uint32Value();
+    if (group == 0) {  // every link that nobody has put elsewhere is in group 0
+      Napi::TypeError::New(info.Env(), "the scratch group is never 0").ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
+    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(ifindexes), group] {
+      return delete_links(path, ifindexes, group);
+    });
+  }
+
+  Napi::Value create(const Napi::CallbackInfo& info) {
+    auto names = texts_argument(info, 0);
+    if (!names) return info.Env().Undefined();
+    const std::string alias = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+    return run<std::vector<netns::Named>>(
+        info, plumbing_, [names = *names, alias] { return create_namespaces(names, alias); });
+  }
+
+  Napi::Value remove(const Napi::CallbackInfo& info) {
+    auto names = texts_argument(info, 0);
+    if (!names) return info.Env().Undefined();
+    return run<Done>(info, plumbing_, [names = *names] { return delete_namespaces(names); });
+  }
+
+  Napi::Value namespaces(const Napi::CallbackInfo& info) {
+    return run<std::vector<netns::Named>>(info, reading_, [] { return netns::list_named(); });
+  }
+
+  Napi::Value namespace_id(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    return run<ino_t>(info, reading_, [path = *path]() -> Result<ino_t> {
+      auto netns = netns::open_namespace(path);
+      if (!netns.ok()) return netns.error();
+      return netns.value().id;
+    });
+  }
+
+  Napi::Value probe(const Napi::CallbackInfo& info) {
+    auto echoes = echoes_argument(info, 0);
+    if (!echoes) return info.Env().Undefined();
+    using Outcomes = std::vector<probe::EchoOutcome>;
+    return dispatcher_.run<Outcomes>(
+        info.Env(), reading_, [echoes = std::move(*echoes)] { return probe::send_echoes(echoes); },
+        resolve<Outcomes>);
+  }
+
+  // The order matters: the threads end before what they report to.
+  Dispatcher dispatcher_;
+  // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
+  worker::Worker plumbing_{1};
+  // Dumps and probes wait for the kernel or the network, and must not hold up a plug.
+  worker::Worker reading_{2};
+};
+
+NODE_API_ADDON(Addon)
+
+}  // namespace ecdock::addon

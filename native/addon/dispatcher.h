@@ -1,0 +1,53 @@
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "worker/worker.h"
+
+namespace ecdock::addon {
+
+// Runs work on worker threads and settles promises on Node's thread, many in one callback. Node's event loop
+// is kept alive only while something is under way.
+class Dispatcher {
+ public:
+  explicit Dispatcher(Napi::Env env);
+  ~Dispatcher();
+  Dispatcher(const Dispatcher&) = delete;
+  Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned.
+  template <class T>
+  Napi::Value run(Napi::Env env, worker::Worker& worker, std::function<T()> work,
+                  std::function<void(Napi::Env, const Napi::Promise::Deferred&, const T&)> settle) {
+    auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
+    begin(env);
+    worker.submit([this, &worker, deferred, work = std::move(work), settle = std::move(settle)] {
+      auto outcome = std::make_shared<T>(work());
+      complete([&worker, deferred, outcome, settle](Napi::Env env) {
+        worker.tend();
+        settle(env, *deferred, *outcome);
+      });
+    });
+    return deferred->Promise();
+  }
+
+ private:
+  using Completion = std::function<void(Napi::Env)>;
+
+  static void deliver(Napi::Env env, Napi::Function, Dispatcher* self, void*);
+  using Signal = Napi::TypedThreadSafeFunction<Dispatcher, void, &Dispatcher::deliver>;
+
+  void begin(Napi::Env env);
+  void complete(Completion completion);
+
+  Signal signal_;
+  std::mutex mutex_;
+  std::vector<Completion> completed_;
+  size_t under_way_ = 0;  // Node's thread only
+};
+
+}  // namespace ecdock::addon

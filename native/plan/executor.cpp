@@ -1,0 +1,298 @@
+#include "plan/executor.h"
+
+#include <cerrno>
+#include <chrono>
+
+#include "ethtool/offload.h"
+#include "netlink/address.h"
+#include "netlink/link.h"
+#include "netlink/route.h"
+#include "plan/sysctl.h"
+
+namespace ecdock::plan {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
+constexpr size_t kMaxPlaces = 64;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+Outcome Executor::run(const Plan& plan) {
+  if (places_.size() > kMaxPlaces) places_.clear();
+  undo_.clear();
+  outcome_ = {};
+  const auto start = Clock::now();
+  for (size_t i = 0; i < plan.size(); ++i) {
+    auto status = std::visit([this](const auto& one) { return step(one); }, plan[i]);
+    if (status.ok()) continue;
+    outcome_.step = i;
+    outcome_.error = std::move(status.error());
+    undo_all();
+    outcome_.ms = milliseconds_since(start);
+    return outcome_;
+  }
+  outcome_.ok = true;
+  outcome_.ms = milliseconds_since(start);
+  return outcome_;
+}
+
+void Executor::undo_all() {
+  for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) {
+    if (auto undone = (*undo)(); !undone.ok()) {
+      outcome_.undo_failed = true;
+      outcome_.error.message += "; could not be undone: " + undone.error().message;
+    }
+  }
+  undo_.clear();
+  // Indexes of links that are gone again, and namespaces that nobody else may want alive.
+  places_.clear();
+}
+
+Result<Executor::Place*> Executor::place(const std::string& path) {
+  if (const auto known = places_.find(path); known != places_.end()) return &known->second;
+  auto opened = netns::open_namespace(path);
+  if (!opened.ok()) return opened.error();
+  return &places_.emplace(path, Place{std::move(opened.value()), std::nullopt, {}}).first->second;
+}
+
+Result<netlink::Socket*> Executor::socket(Place& place) {
+  if (!place.socket) {
+    auto inside = netns::Scope::enter(place.netns);
+    if (!inside.ok()) return inside.error();
+    auto opened = netlink::Socket::open();
+    if (!opened.ok()) return opened.error();
+    place.socket.emplace(std::move(opened.value()));
+  }
+  return &*place.socket;
+}
+
+Result<int> Executor::ifindex(const std::string& netns, const std::string& name) {
+  auto where = place(netns);
+  if (!where.ok()) return where.error();
+  auto& known = where.value()->ifindexes;
+  if (const auto entry = known.find(name); entry != known.end()) return entry->second;
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  auto link = netlink::get_link(*through.value(), name);
+  if (!link.ok()) return link.error();
+  known.emplace(name, link.value().ifindex);
+  return link.value().ifindex;
+}
+
+std::string Executor::resolved(const std::string& name) const {
+  return !name.empty() && name.back() == '*' ? outcome_.ifname : name;
+}
+
+// The settings of a link end with the words that depend on the plan filled in: its master's index, and the
+// interface name in its alias.
+Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
+  netlink::LinkSettings filled = end.settings;
+  if (end.master) {
+    auto master = ifindex(end.netns, *end.master);
+    if (!master.ok()) return master.error();
+    filled.master = master.value();
+  }
+  if (filled.alias) {
+    constexpr std::string_view kPlaceholder = "{ifname}";
+    if (const size_t at = filled.alias->find(kPlaceholder); at != std::string::npos) {
+      filled.alias->replace(at, kPlaceholder.size(), outcome_.ifname);
+    }
+  }
+  return filled;
+}
+
+Status Executor::undo_link(const std::string& netns, const std::string& name) {
+  auto where = place(netns);
+  if (!where.ok()) return where.error();
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  auto deleted = netlink::delete_link(*through.value(), name);
+  if (!deleted.ok() && deleted.error().err == ENODEV) return Done{};  // it went with its target's namespace
+  return deleted;
+}
+
+Status Executor::step(const AddVeth& step) {
+  auto where = place(step.primary.netns);
+  if (!where.ok()) return where.error();
+  auto there = place(step.peer.netns);
+  if (!there.ok()) return there.error();
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  auto primary = settings(step.primary);
+  if (!primary.ok()) return primary.error();
+  primary.value().up = true;
+  const netlink::VethPeer peer{there.value()->netns.fd.get(), resolved(step.peer.name), step.peer.settings};
+  if (auto added = netlink::add_veth(*through.value(), step.primary.name, primary.value(), peer); !added.ok()) {
+    return added;
+  }
+  undo_.push_back([this, netns = step.primary.netns, name = step.primary.name] { return undo_link(netns, name); });
+  return Done{};
+}
+
+Status Executor::step(const AddBridge& step) {
+  auto where = place(step.bridge.netns);
+  if (!where.ok()) return where.error();
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  netlink::LinkSettings settings = step.bridge.settings;
+  settings.up = true;
+  if (auto added = netlink::add_bridge(*through.value(), step.bridge.name, settings); !added.ok()) return added;
+  undo_.push_back([this, netns = step.bridge.netns, name = step.bridge.name] { return undo_link(netns, name); });
+  return Done{};
+}
+
+Status Executor::step(const SetLink& step) {
+  auto where = place(step.link.netns);
+  if (!where.ok()) return where.error();
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  auto wanted = settings(step.link);
+  if (!wanted.ok()) return wanted.error();
+  return netlink::set_link(*through.value(), resolved(step.link.name), wanted.value());
+}
+
+Status Executor::step(const AddAddress& step) {
+  const std::string name = resolved(step.name);
+  auto index = ifindex(step.netns, name);
+  if (!index.ok()) return index.error();
+  Place& where = *place(step.netns).value();
+  auto through = socket(where);
+  if (!through.ok()) return through.error();
+  const netlink::InterfaceAddress address{index.value(), step.address, step.prefix};
+  auto added = netlink::add_address(*through.value(), address);
+  if (!added.ok() && added.error().err == EACCES && step.address.family == AF_INET6) {
+    // Docker switches IPv6 off in the containers that it gives no network; on our link it is wanted.
+    auto inside = netns::Scope::enter(where.netns);
+    if (!inside.ok()) return inside.error();
+    auto enabled = write_sysctl("ipv6/conf/" + name + "/disable_ipv6", "0");
+    if (!enabled.ok()) return enabled.error();
+    added = netlink::add_address(*through.value(), address);
+  }
+  if (!added.ok()) return added;
+  undo_.push_back([this, netns = step.netns, address]() -> Status {
+    auto where = place(netns);
+    if (!where.ok()) return where.error();
+    auto through = socket(*where.value());
+    if (!through.ok()) return through.error();
+    return netlink::delete_address(*through.value(), address);
+  });
+  return Done{};
+}
+
+Status Executor::step(const AddRoute& step) {
+  auto index = ifindex(step.netns, resolved(step.name));
+  if (!index.ok()) return index.error();
+  auto through = socket(*place(step.netns).value());
+  if (!through.ok()) return through.error();
+  const netlink::Route route{step.destination, step.prefix, step.gateway, index.value()};
+  auto added = netlink::add_route(*through.value(), route);
+  if (!added.ok() && added.error().err == EEXIST && step.keep_existing) return Done{};
+  if (!added.ok()) return added;
+  undo_.push_back([this, netns = step.netns, route]() -> Status {
+    auto where = place(netns);
+    if (!where.ok()) return where.error();
+    auto through = socket(*where.value());
+    if (!through.ok()) return through.error();
+    return netlink::delete_route(*through.value(), route);
+  });
+  return Done{};
+}
+
+Status Executor::step(const DisableTxChecksum& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  auto inside = netns::Scope::enter(where.value()->netns);
+  if (!inside.ok()) return inside.error();
+  return ethtool::disable_tx_checksum(resolved(step.name));
+}
+
+Status Executor::step(const SetSysctl& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  auto inside = netns::Scope::enter(where.value()->netns);
+  if (!inside.ok()) return inside.error();
+  auto before = write_sysctl(step.key, step.value);
+  if (!before.ok()) return before.error();
+  undo_.push_back([this, netns = step.netns, key = step.key, before = before.value()]() -> Status {
+    auto where = place(netns);
+    if (!where.ok()) return where.error();
+    auto inside = netns::Scope::enter(where.value()->netns);
+    if (!inside.ok()) return inside.error();
+    auto restored = write_sysctl(key, before);
+    if (!restored.ok()) return restored.error();
+    return Done{};
+  });
+  return Done{};
+}
+
+Status Executor::step(const AddNamespace& step) {
+  auto made = netns::create_named(step.name, step.alias);
+  if (!made.ok()) return made.error();
+  undo_.push_back([name = step.name] { return netns::delete_named(name); });
+  return Done{};
+}
+
+Status Executor::refuse(const std::string& what, const std::string& value, const std::string& by) {
+  outcome_.taken = what;
+  outcome_.taken_by = by;
+  return Error{"vacancy check", EEXIST, "the target already has the " + what + " " + value + ", on " + by, {}};
+}
+
+Status Executor::step(const CheckVacant& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  outcome_.netns_id = where.value()->netns.id;
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  auto links = netlink::list_links(*through.value(), netlink::Statistics::kSkipped);
+  if (!links.ok()) return links.error();
+  auto addresses = netlink::list_addresses(*through.value());
+  if (!addresses.ok()) return addresses.error();
+
+  const auto named = [&](const std::string& name) {
+    for (const auto& link : links.value()) {
+      if (link.name == name) return true;
+    }
+    return false;
+  };
+  outcome_.ifname = step.name;
+  if (!step.name.empty() && step.name.back() == '*') {
+    const std::string stem = step.name.substr(0, step.name.size() - 1);
+    size_t number = 0;
+    while (named(stem + std::to_string(number))) ++number;
+    outcome_.ifname = stem + std::to_string(number);
+  } else if (named(step.name)) {
+    return refuse("name", step.name, step.name);
+  }
+  for (const auto& link : links.value()) {
+    if (!step.mac.empty() && link.mac == step.mac) return refuse("mac", step.mac, link.name);
+  }
+  for (const auto& present : addresses.value()) {
+    for (const auto& wanted : step.addresses) {
+      if (!(present.address == wanted)) continue;
+      std::string holder;
+      for (const auto& link : links.value()) {
+        if (link.ifindex == present.ifindex) holder = link.name;
+      }
+      return refuse("address", netlink::format_ip_address(wanted), holder);
+    }
+  }
+  return Done{};
+}
+
+Status Executor::step(const CheckAlive& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  auto now = netns::open_namespace(step.netns);
+  if (now.ok() && now.value().id == where.value()->netns.id) return Done{};
+  return Error{"target check", ESRCH, "the target went away while it was being plugged in", {}};
+}
+
+}  // namespace ecdock::plan

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "netlink/socket.h"
+#include "netns/network_namespace.h"
+#include "plan/plan.h"
+
+namespace ecdock::plan {
+
+// Executes plans on the calling thread. Namespaces and their sockets are opened once and kept for the plans
+// that follow, so a bulk plug opens its vswitch's namespace once.
+class Executor {
+ public:
+  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first.
+  Outcome run(const Plan& plan);
+
+ private:
+  struct Place {
+    netns::NetworkNamespace netns;
+    std::optional<netlink::Socket> socket;
+    std::map<std::string, int> ifindexes;
+  };
+  using Undo = std::function<Status()>;
+
+  Result<Place*> place(const std::string& netns);
+  Result<netlink::Socket*> socket(Place& place);
+  Result<int> ifindex(const std::string& netns, const std::string& name);
+  std::string resolved(const std::string& name) const;
+  Result<netlink::LinkSettings> settings(const LinkEnd& end);
+
+  Status step(const AddVeth& step);
+  Status step(const AddBridge& step);
+  Status step(const SetLink& step);
+  Status step(const AddAddress& step);
+  Status step(const AddRoute& step);
+  Status step(const DisableTxChecksum& step);
+  Status step(const SetSysctl& step);
+  Status step(const AddNamespace& step);
+  Status step(const CheckVacant& step);
+  Status step(const CheckAlive& step);
+
+  Status refuse(const std::string& what, const std::string& value, const std::string& by);
+  Status undo_link(const std::string& netns, const std::string& name);
+  void undo_all();
+
+  std::map<std::string, Place> places_;
+  std::vector<Undo> undo_;
+  Outcome outcome_;
+};
+
+}  // namespace ecdock::plan
