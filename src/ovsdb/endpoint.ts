@@ -1,0 +1,49 @@
+import { EcdockError } from '../errors.js'
+
+/** Where an OVSDB server listens, in the form that `net.connect` takes. */
+export type Endpoint = { path: string } | { host: string; port: number }
+
+/** The port that IANA gave to OVSDB (RFC 7047 section 6). */
+const OVSDB_PORT = 6640
+
+/** Longest path of a unix socket in bytes: sun_path of unix(7) without its closing NUL. */
+const MAX_UNIX_PATH = 107
+
+/**
+ * The endpoint that `text` names: `unix:/path`, `tcp:host`, `tcp:host:port` or `tcp:[::1]:6640`, as in
+ * ovsdb(7). Throws USAGE.
+ */
+export function parseEndpoint(text: string): Endpoint {
+  const separator = text.indexOf(':')
+  const scheme = text.slice(0, separator)
+  const rest = text.slice(separator + 1)
+  if (scheme === 'unix') return unixEndpoint(text, rest)
+  if (scheme === 'tcp') return tcpEndpoint(text, rest)
+  if (scheme === 'ssl') throw refuse(text, 'TLS is not supported', 'Use a unix or tcp endpoint.')
+  throw refuse(text, 'it must begin with unix: or tcp:')
+}
+
+function unixEndpoint(text: string, path: string): Endpoint {
+  if (!path.startsWith('/')) throw refuse(text, 'the path of a unix socket must be absolute')
+  if (path.includes('\0')) throw refuse(text, 'the path holds a NUL')
+  if (Buffer.byteLength(path) > MAX_UNIX_PATH) {
+    throw refuse(text, `the path of a unix socket holds at most ${MAX_UNIX_PATH} bytes`)
+  }
+  return { path }
+}
+
+function tcpEndpoint(text: string, rest: string): Endpoint {
+  const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(rest)
+  const host = match?.[1] ?? match?.[2]
+  if (host === undefined) throw refuse(text, 'expected tcp:HOST:PORT or tcp:[IPV6]:PORT')
+  const port = match?.[3] === undefined ? OVSDB_PORT : Number(match[3])
+  if (port < 1 || port > 65535) throw refuse(text, 'a port is a number from 1 to 65535')
+  return { host, port }
+}
+
+function refuse(text: string, why: string, hint?: string): EcdockError {
+  const shown = JSON.stringify(text.length > 200 ? `${text.slice(0, 199)}…` : text)
+  return new EcdockError('USAGE', 'ovsdb connect', `${shown} is no OVSDB endpoint: ${why}.`, {
+    hint: hint ?? 'Examples: unix:/run/openvswitch/db.sock, tcp:127.0.0.1:6640.',
+  })
+}
