@@ -1,0 +1,65 @@
+import { readdirSync } from 'node:fs'
+import { run, sourcePath } from '../program.js'
+import { TARGET_PATHS } from '../targets.js'
+import type { Contestant } from './contestant.js'
+import { LineProgram, only, sum } from './line-program.js'
+
+/** Group of the links while they are in use, and the one that those about to be deleted are put into. */
+const IN_USE = 100
+const DOOMED = 101
+
+/** Compiles the floor into the directory and gives the path of the program. */
+export function buildFloor(directory: string): string {
+  const program = `${directory}/floor`
+  const folder = sourcePath('benchmarks/floor')
+  const sources = readdirSync(folder).filter((name) => name.endsWith('.c'))
+  run('cc', ['-O2', '-std=gnu11', '-Wall', '-o', program, ...sources.map((name) => `${folder}/${name}`)])
+  return program
+}
+
+/** A Linux bridge in a namespace of its own, quiet as ecdock-fast's. */
+function createBridge(name: string): string {
+  run('ip', ['netns', 'add', name])
+  run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+  run('ip', ['-n', name, 'link', 'add', name, 'type', 'bridge', 'stp_state', '0'])
+  run('ip', ['-n', name, 'link', 'set', name, 'up'])
+  return `/run/netns/${name}`
+}
+
+/**
+ * The floor on a Linux bridge: nothing but the messages. In bulk its links are all in one group from the
+ * start, so that one message deletes them.
+ */
+export function floor(program: string): Contestant {
+  const bridge = 'floor'
+  const child = new LineProgram(program, [createBridge(bridge), bridge, TARGET_PATHS])
+  return {
+    name: 'C floor',
+    slow: false,
+    plug: async (slot) => only(await child.ask(`plug ${IN_USE} ${slot} 1`)),
+    unplug: async (slot) => only(await child.ask(`unplug ${slot} 1`)),
+    plugAll: async (count) => sum(await child.ask(`plug ${IN_USE} 1 ${count}`)),
+    unplugAll: async () => only(await child.ask(`delete-group ${IN_USE}`)),
+    settle: async () => {},
+    close: () => child.close(),
+  }
+}
+
+/** The same, but its links are put into the group that is deleted only when they are deleted. */
+export function regroupingFloor(program: string): Contestant {
+  const bridge = 'regroup'
+  const child = new LineProgram(program, [createBridge(bridge), bridge, TARGET_PATHS])
+  const unplugAll = async (first: number, count: number) =>
+    only(await child.ask(`regroup ${DOOMED} ${first} ${count}`)) +
+    only(await child.ask(`delete-group ${DOOMED}`))
+  return {
+    name: 'C floor, regrouping',
+    slow: false,
+    plug: async (slot) => only(await child.ask(`plug ${IN_USE} ${slot} 1`)),
+    unplug: (slot) => unplugAll(slot, 1),
+    plugAll: async (count) => sum(await child.ask(`plug ${IN_USE} 1 ${count}`)),
+    unplugAll: (count) => unplugAll(1, count),
+    settle: async () => {},
+    close: () => child.close(),
+  }
+}

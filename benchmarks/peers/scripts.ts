@@ -1,0 +1,50 @@
+import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
+import { run, sourcePath } from '../program.js'
+import { TARGET_NAMES } from '../targets.js'
+import type { Contestant, ContestantName } from './contestant.js'
+import { LineProgram, only, sum } from './line-program.js'
+
+/** A script in benchmarks/peers that answers `plug FIRST COUNT` and `unplug FIRST COUNT`. */
+function script(name: ContestantName, file: string, bridge: string, env: NodeJS.ProcessEnv): Contestant {
+  const child = new LineProgram('bash', [sourcePath(`benchmarks/peers/${file}`), bridge, TARGET_NAMES], env)
+  return {
+    name,
+    slow: true,
+    plug: async (slot) => only(await child.ask(`plug ${slot} 1`)),
+    unplug: async (slot) => only(await child.ask(`unplug ${slot} 1`)),
+    plugAll: async (count) => sum(await child.ask(`plug 1 ${count}`)),
+    unplugAll: async (count) => sum(await child.ask(`unplug 1 ${count}`)),
+    settle: async () => {},
+    close: () => child.close(),
+  }
+}
+
+/** `ip`, forked for each step, on a Linux bridge in the host's namespace. */
+export function ip(): Contestant {
+  const bridge = 'ip'
+  run('ip', ['link', 'add', bridge, 'type', 'bridge', 'stp_state', '0'])
+  run('ip', ['link', 'set', bridge, 'up'])
+  return script('ip', 'ip.sh', bridge, process.env)
+}
+
+/** `ip` and `ovs-vsctl`, as ecDock does it. `env` leads ovs-vsctl to its database. */
+export function ovsVsctl(env: NodeJS.ProcessEnv): Contestant {
+  const bridge = 'vsctl'
+  run('ovs-vsctl', ['add-br', bridge, '--', 'set', 'bridge', bridge, 'datapath_type=netdev'], env)
+  return script('ip + ovs-vsctl', 'ovs-vsctl.sh', bridge, env)
+}
+
+/** `ovs-docker`, with a `docker` that only looks up process ids in the files of `pids`. */
+export function ovsDocker(env: NodeJS.ProcessEnv, directory: string, pids: string): Contestant {
+  const bridge = 'ovsdocker'
+  run('ovs-vsctl', ['add-br', bridge, '--', 'set', 'bridge', bridge, 'datapath_type=netdev'], env)
+  const programs = `${directory}/programs`
+  mkdirSync(programs)
+  copyFileSync(sourcePath('benchmarks/peers/docker-inspect.sh'), `${programs}/docker`)
+  chmodSync(`${programs}/docker`, 0o755)
+  return script('ovs-docker', 'ovs-docker.sh', bridge, {
+    ...env,
+    PATH: `${programs}:${env.PATH ?? process.env.PATH}`,
+    TARGET_PIDS: pids,
+  })
+}

@@ -1,0 +1,57 @@
+import { cpus, release } from 'node:os'
+import process from 'node:process'
+import type { Result } from './measurements.js'
+import { run } from './program.js'
+import { type Ratio, ratios } from './ratios.js'
+
+/** All that a run found out; what `--json` writes. Times are in ms. */
+export interface Report {
+  /** ISO 8601. */
+  date: string
+  machine: Machine
+  /** A quick run's figures say little. */
+  quick: boolean
+  results: Result[]
+  ratios: Ratio[]
+  wholeProcess?: WholeProcess
+}
+
+export interface Machine {
+  kernel: string
+  cpus: number
+  cpuModel: string
+  node: string
+  /** First line of `ovs-vswitchd --version`; absent when kind ovs was not measured. */
+  ovs?: string
+}
+
+/** One plug from a shell, medians in ms: what somebody who types commands waits for. */
+export interface WholeProcess {
+  /** `ecdock-fast plug`, with the start of node. */
+  cli: number
+  /** The ip script. */
+  ip: number
+  samples: number
+}
+
+export function machine(withOvs: boolean): Machine {
+  const [cpu] = cpus()
+  return {
+    kernel: release(),
+    cpus: cpus().length,
+    cpuModel: cpu?.model ?? 'unknown',
+    node: process.version,
+    ...(withOvs && { ovs: run('ovs-vswitchd', ['--version']).split('\n')[0] ?? 'unknown' }),
+  }
+}
+
+export function report(results: Result[], quick: boolean, wholeProcess?: WholeProcess): Report {
+  return {
+    date: new Date().toISOString(),
+    machine: machine(results.some((result) => result.kind === 'ovs')),
+    quick,
+    results,
+    ratios: ratios(results),
+    ...(wholeProcess && { wholeProcess }),
+  }
+}

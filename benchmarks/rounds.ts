@@ -1,0 +1,79 @@
+import type { Kernel } from '../src/kernel/kernel.js'
+import type { VswitchKind } from '../src/vswitch/vswitch.js'
+import type { Measurements } from './measurements.js'
+import type { Contestant } from './peers/contestant.js'
+import { checkTraffic } from './traffic.js'
+
+export interface Rounds {
+  /** How often each does it, and how often those do it that are slow. */
+  rounds: number
+  slowRounds: number
+}
+
+export interface Effort {
+  one: Rounds
+  bulk: (Rounds & { ports: number })[]
+}
+
+export interface Race {
+  kind: VswitchKind
+  kernel: Kernel
+  contestants: readonly Contestant[]
+  measurements: Measurements
+  /** What is being done, for a person who waits. */
+  progress(text: string): void
+}
+
+/** Lets all contestants do everything, in turns, so that the machine's drift hits all alike. */
+export async function race(effort: Effort, race: Race): Promise<void> {
+  for (const contestant of race.contestants) await rehearse(race, contestant)
+  await inTurns(effort.one, race, 'one by one', (contestant) => one(race, contestant))
+  for (const bulk of effort.bulk) {
+    await inTurns(bulk, race, `${bulk.ports} in bulk`, (contestant) => inBulk(race, contestant, bulk.ports))
+  }
+}
+
+/** Each round begins with another contestant, because one may suffer from what the one before left to do. */
+async function inTurns(
+  { rounds, slowRounds }: Rounds,
+  { kind, contestants, progress }: Race,
+  what: string,
+  turn: (contestant: Contestant) => Promise<void>,
+): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const present = contestants.filter((contestant) => !contestant.slow || round < slowRounds)
+    const first = round % present.length
+    for (const contestant of [...present.slice(first), ...present.slice(0, first)]) {
+      progress(`${kind}, ${what}: round ${round + 1} of ${rounds}, ${contestant.name}`)
+      await turn(contestant)
+    }
+  }
+}
+
+/** Proves that the contestant's ports work, and warms everything up. */
+async function rehearse({ kind, kernel, progress }: Race, contestant: Contestant): Promise<void> {
+  progress(`${kind}: checking that ${contestant.name} makes ports that carry a ping`)
+  await contestant.plug(1)
+  await contestant.plug(2)
+  await checkTraffic(kernel, contestant, 1, 2)
+  await contestant.unplug(1)
+  await contestant.unplug(2)
+}
+
+async function one({ kind, measurements }: Race, contestant: Contestant): Promise<void> {
+  const subject = { kind, contestant: contestant.name, ports: 'one' } as const
+  measurements.add({ ...subject, operation: 'plug' }, await contestant.plug(1))
+  measurements.add({ ...subject, operation: 'unplug' }, await contestant.unplug(1))
+}
+
+async function inBulk(
+  { kind, kernel, measurements }: Race,
+  contestant: Contestant,
+  ports: number,
+): Promise<void> {
+  const subject = { kind, contestant: contestant.name, ports }
+  measurements.add({ ...subject, operation: 'plug' }, await contestant.plugAll(ports))
+  if (ports > 1) await checkTraffic(kernel, contestant, 1, ports)
+  measurements.add({ ...subject, operation: 'unplug' }, await contestant.unplugAll(ports))
+  await contestant.settle()
+}

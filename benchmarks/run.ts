@@ -1,0 +1,83 @@
+import { writeFileSync } from 'node:fs'
+import process from 'node:process'
+import { EcdockError } from '../src/errors.js'
+import { Host } from '../src/host.js'
+import { type Arguments, parseArguments, USAGE } from './arguments.js'
+import { Measurements } from './measurements.js'
+import { renderPlot } from './plot.js'
+import { report } from './report.js'
+import type { Effort } from './rounds.js'
+import * as bridge from './scenarios/bridge.js'
+import * as ovs from './scenarios/ovs.js'
+import { renderReport } from './table.js'
+import { createTargets } from './targets.js'
+import { missing, runInWorld, worldDirectory } from './world.js'
+
+const PROGRAMS = {
+  bridge: ['cc', 'ip', 'bash', 'unshare'],
+  ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter'],
+}
+
+/** Exit status: 0 done, 1 an operation failed, 2 the command line was wrong, 3 something is missing. */
+async function main(): Promise<number> {
+  const args = parseArguments(process.argv.slice(2))
+  if (args.help) {
+    process.stdout.write(USAGE)
+    return 0
+  }
+  const directory = worldDirectory()
+  if (directory !== undefined) {
+    await measure(args, directory)
+    return 0
+  }
+  const lacking = missing([...PROGRAMS.bridge, ...(args.kinds.includes('ovs') ? PROGRAMS.ovs : [])])
+  if (lacking === undefined) return runInWorld(process.argv.slice(1))
+  process.stderr.write(`${lacking}\n`)
+  return 3
+}
+
+async function measure(args: Arguments, directory: string): Promise<void> {
+  const measurements = new Measurements()
+  const bridgeEffort = args.quick ? bridge.QUICK_EFFORT : bridge.EFFORT
+  const ovsEffort = args.quick ? ovs.QUICK_EFFORT : ovs.EFFORT
+  const targets = Math.max(mostPorts(bridgeEffort), mostPorts(ovsEffort))
+  createTargets(targets)
+  const progress = showProgress()
+  if (args.kinds.includes('bridge')) {
+    const host = await Host.open({ runDir: `${directory}/run` })
+    await bridge.bridge(host, bridgeEffort, directory, measurements, progress)
+    await host.close()
+  }
+  if (args.kinds.includes('ovs')) await ovs.ovs(ovsEffort, targets, directory, measurements, progress)
+  progress('')
+  const all = report(measurements.results(), args.quick)
+  const json = `${JSON.stringify(all, null, 2)}\n`
+  if (args.json !== undefined && args.json !== '-') writeFileSync(args.json, json)
+  if (args.plot !== undefined) writeFileSync(args.plot, await renderPlot(all.results))
+  process.stdout.write(args.json === '-' ? json : `\n${renderReport(all)}`)
+}
+
+function mostPorts(effort: Effort): number {
+  return Math.max(2, ...effort.bulk.map((bulk) => bulk.ports))
+}
+
+/** One line that is written over on a terminal; elsewhere a line for each phase, without its rounds. */
+function showProgress(): (text: string) => void {
+  let phase = ''
+  return (text) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+    else if (text.split(': round')[0] !== phase) {
+      phase = text.split(': round')[0] ?? ''
+      if (phase !== '') process.stderr.write(`${phase}\n`)
+    }
+  }
+}
+
+// exit, not exitCode: after a failure peers may still run, and they end with the world.
+try {
+  process.exit(await main())
+} catch (error) {
+  process.stderr.write(`\nbench: ${error instanceof Error ? error.message : error}\n`)
+  if (error instanceof EcdockError && error.hint !== undefined) process.stderr.write(`${error.hint}\n`)
+  process.exit(error instanceof EcdockError && error.code === 'USAGE' ? 2 : 1)
+}

@@ -1,0 +1,88 @@
+import Table from 'cli-table3'
+import type { VswitchKind } from '../src/vswitch/vswitch.js'
+import type { Operation, Result } from './measurements.js'
+import type { Ratio, Target } from './ratios.js'
+import type { Report } from './report.js'
+
+const NOTES = `ecdock-fast runs as a library in a process that is there already. The C floor sends the same netlink messages
+and does nothing else; in bulk its links are in one group from the start, and the one that regroups puts
+them there when it deletes them. For the others the time of the programs that they start is theirs: that is
+what is compared. They run inside one bash that measures each port, so its own start is not counted.
+ovs-docker's call of \`docker inspect\` is answered by a script of two lines, and it sets no IPv6 address: both
+only favour it. Targets are bare network namespaces, and on OVS the datapath is the userspace one.`
+
+/** The report for people. */
+export function renderReport(report: Report): string {
+  const { machine } = report
+  const parts = [
+    `${report.date.slice(0, 10)} · Linux ${machine.kernel} · ${machine.cpus} × ${machine.cpuModel} · node ${machine.node}` +
+      (machine.ovs === undefined ? '' : ` · ${machine.ovs}`),
+  ]
+  if (report.quick) parts.push('A quick run: it shows that everything works, and its figures say little.')
+  for (const kind of ['bridge', 'ovs'] as const) {
+    for (const operation of ['plug', 'unplug'] as const)
+      parts.push(...renderTimes(report.results, kind, operation))
+  }
+  parts.push(renderRatios(report.ratios))
+  if (report.wholeProcess !== undefined) {
+    const { cli, ip, samples } = report.wholeProcess
+    parts.push(
+      `For information, from a shell: \`ecdock-fast plug\` as a whole process takes ${ms(cli)} ms, most of it the ` +
+        `start of node; the ip script takes ${ms(ip)} ms (medians of ${samples}).`,
+    )
+  }
+  return `${[...parts, NOTES].join('\n\n')}\n`
+}
+
+function renderTimes(all: readonly Result[], kind: VswitchKind, operation: Operation): string[] {
+  const results = all.filter((result) => result.kind === kind && result.operation === operation)
+  if (results.length === 0) return []
+  const contestants = [...new Set(results.map((result) => result.contestant))]
+  const sizes = [...new Set(results.map((result) => result.ports))]
+  const table = plainTable([`${kind}: ${operation}`, ...contestants], contestants.length + 1)
+  for (const ports of sizes) {
+    const cells = contestants.map((contestant) => {
+      const found = results.find((result) => result.contestant === contestant && result.ports === ports)
+      return found === undefined ? '' : `${ms(found.ms.median)} (${ms(found.ms.p99)}) ×${found.ms.samples}`
+    })
+    table.push([ports === 'one' ? 'one by one' : `${ports} in bulk`, ...cells])
+  }
+  return [`${table.toString()}\nms for each port: median (p99) ×samples`]
+}
+
+function renderRatios(ratios: readonly Ratio[]): string {
+  const table = plainTable(['ratio of medians', 'value', 'target', ''], 2)
+  for (const { meaning, value, target, met } of ratios) {
+    table.push([
+      meaning,
+      value.toFixed(2),
+      renderTarget(target),
+      met === undefined ? '' : met ? 'met' : 'missed',
+    ])
+  }
+  return table.toString()
+}
+
+function renderTarget(target: Target | undefined): string {
+  if (target === undefined) return ''
+  return 'atMost' in target ? `at most ${target.atMost}` : `at least ${target.atLeast}`
+}
+
+/** Three digits that matter. */
+function ms(value: number): string {
+  if (value >= 100) return value.toFixed(0)
+  return value >= 10 ? value.toFixed(1) : value.toFixed(2)
+}
+
+/** Without lines and colours, so that it can be pasted; the first column is text, the others are figures. */
+function plainTable(head: string[], columns: number): Table.Table {
+  const rule = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
+  const frame = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', left: '', right: '' }
+  const bottom = { bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' }
+  return new Table({
+    head,
+    colAligns: ['left', ...Array.from({ length: columns - 1 }, () => 'right' as const)],
+    chars: { ...rule, ...frame, ...bottom, middle: '  ' },
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+  })
+}

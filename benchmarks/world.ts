@@ -1,0 +1,69 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+
+const MARK = 'ECDOCK_FAST_BENCH_DIRECTORY'
+const NAMESPACES = '/run/netns'
+
+/** What runs the benchmark as the first process of its own world. It stays, to reap what daemons leave. */
+const FIRST_PROCESS = `
+mount -t tmpfs -o mode=755 tmpfs ${NAMESPACES} && ip link set lo up || exit 1
+"$@"
+`
+
+/** A private directory that vanishes with the world, or undefined when this process is not in one. */
+export function worldDirectory(): string | undefined {
+  return process.env[MARK]
+}
+
+/**
+ * Runs this program again with the same arguments in network, mount and process namespaces of its own, so
+ * that it finds an empty host and that nothing outlives it: the kernel ends every process in there with the
+ * first one. Gives the exit status.
+ */
+export async function runInWorld(argv: readonly string[]): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'ecdock-fast-bench-'))
+  const madeNamespaces = !existsSync(NAMESPACES)
+  if (madeNamespaces) mkdirSync(NAMESPACES)
+  const again = [process.execPath, ...process.execArgv, ...argv]
+  const flags = [
+    '--net',
+    '--mount',
+    '--propagation',
+    'private',
+    '--pid',
+    '--fork',
+    '--mount-proc',
+    '--kill-child',
+  ]
+  const child = spawn('unshare', [...flags, 'sh', '-c', FIRST_PROCESS, 'sh', ...again], {
+    stdio: 'inherit',
+    env: { ...process.env, [MARK]: directory, TMPDIR: directory },
+  })
+  let stopped: NodeJS.Signals | undefined
+  const stop = (signal: NodeJS.Signals) => {
+    stopped = signal
+    child.kill('SIGKILL')
+  }
+  process.on('SIGINT', stop).on('SIGTERM', stop)
+  try {
+    const status = await new Promise<number>((resolve, reject) => {
+      child.on('error', reject).on('close', (code) => resolve(code ?? 1))
+    })
+    return stopped === undefined ? status : 128 + constants.signals[stopped]
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+    if (madeNamespaces) rmdirSync(NAMESPACES)
+  }
+}
+
+/** What is missing to run at all, in words for a person; undefined when nothing is. */
+export function missing(programs: readonly string[]): string | undefined {
+  if (process.geteuid?.() !== 0)
+    return 'The benchmark needs root: it makes network namespaces. Try sudo npm run bench.'
+  const absent = programs.filter((program) => spawnSync('which', [program]).status !== 0)
+  if (absent.length === 0) return undefined
+  return `The benchmark needs ${absent.join(', ')}. Try: sudo npm run setup -- bench`
+}
