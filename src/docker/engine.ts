@@ -1,8 +1,10 @@
 import type { Duplex } from 'node:stream'
+import { stripVTControlCharacters } from 'node:util'
 import type Dockerode from 'dockerode'
 import { EcdockError } from '../errors.js'
 import { CALL_MS, DockerClient } from './client.js'
 import type { Subject } from './failure.js'
+import { checkContainerName, checkImageName } from './names.js'
 
 /** A container as Docker tells it now. */
 export interface ContainerState {
@@ -81,6 +83,7 @@ export class DockerEngine {
 
   /** Throws IMAGE_NOT_FOUND unless the image is there. */
   async requireImage(image: string): Promise<void> {
+    checkImageName(image)
     const subject: Subject = { code: 'IMAGE_NOT_FOUND', name: image }
     const inspect = (docker: Dockerode) => docker.getImage(image).inspect()
     await this.#client.call('docker image inspect', inspect, { subject })
@@ -120,6 +123,8 @@ export class DockerEngine {
 
   /** Creates a container and answers its id. Throws IMAGE_NOT_FOUND. */
   async create(spec: ContainerSpec): Promise<string> {
+    checkImageName(spec.image)
+    checkContainerName(spec.name)
     const subject: Subject = { code: 'IMAGE_NOT_FOUND', name: spec.image }
     const create = (docker: Dockerode, abortSignal: AbortSignal) =>
       docker.createContainer({
@@ -172,18 +177,14 @@ export class DockerEngine {
     }
   }
 
-  /** The last lines that the container wrote, without terminal control, of at most 2000 characters. */
-  async lastLines(id: string, lines: number): Promise<string> {
+  /** The last lines that a container wrote, without terminal control, of at most 2000 characters. */
+  async lastLines({ id, tty }: ContainerState, lines: number): Promise<string> {
     const options = { stdout: true, stderr: true, tail: lines, follow: false } as const
     const log = await this.#callOne('docker logs', id, (container, abortSignal) =>
       container.logs({ ...options, abortSignal }),
     )
-    const { tty } = await this.container(id)
     const text = tty ? log.toString() : withoutFrames(log)
-    return text
-      .replace(/[^\n\x20-\x7e\u00a0-\uffff]/g, '')
-      .trim()
-      .slice(-2000)
+    return stripControl(text).trim().slice(-2000)
   }
 
   /** The console of a running container, as one stream: what is written to it is typed there. */
@@ -235,12 +236,13 @@ export class DockerEngine {
     this.#client.close()
   }
 
-  #callOne<T>(
+  async #callOne<T>(
     op: string,
     name: string,
     run: (container: Dockerode.Container, abortSignal: AbortSignal) => Promise<T>,
     ms?: number,
   ): Promise<T> {
+    checkContainerName(name)
     const subject: Subject = { code: 'CONTAINER_NOT_FOUND', name }
     return this.#client.call(op, (docker, signal) => run(docker.getContainer(name), signal), { subject, ms })
   }
@@ -256,4 +258,9 @@ function withoutFrames(log: Buffer): string {
     offset += 8 + length
   }
   return Buffer.concat(parts).toString()
+}
+
+/** Without escape sequences and other control characters: it ends up on somebody's terminal. */
+function stripControl(text: string): string {
+  return stripVTControlCharacters(text).replace(/[^\n\P{C}]/gu, '')
 }

@@ -3,7 +3,7 @@ export interface SlotMark {
   vswitch: string
   slot: number
   /** In bytes, when it was asked for. */
-  mtu?: number
+  mtu?: number | undefined
 }
 
 export const VSWITCH_LABEL = 'ecdock-fast.vswitch'

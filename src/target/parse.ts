@@ -1,4 +1,5 @@
 import { quoted } from '../addressing/quoted.js'
+import { isContainerName } from '../docker/names.js'
 import { EcdockError } from '../errors.js'
 import type { Target } from './target.js'
 
@@ -8,8 +9,6 @@ const HIGHEST_PID = 4_194_304
 const LONGEST_PATH = 4095
 /** NAME_MAX (include/uapi/linux/limits.h), in bytes. */
 const LONGEST_NAME = 255
-/** Docker's rule for container names; an id or the beginning of one passes it too. */
-const CONTAINER_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 
 const FORMS = 'A target is pid:1234, netns:NAME or netns:/absolute/path, or container:NAME.'
 
@@ -68,7 +67,7 @@ function checkNetns(netns: unknown): void {
 }
 
 function checkContainer(container: unknown): void {
-  if (typeof container !== 'string' || container.length > LONGEST_NAME || !CONTAINER_NAME.test(container)) {
+  if (!isContainerName(container)) {
     throw invalid(`${quoted(container)} is not the name or id of a container`)
   }
 }

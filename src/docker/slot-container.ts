@@ -1,0 +1,47 @@
+import type { Port } from '../vswitch/vswitch.js'
+
+export interface StartOptions {
+  /** Default: the lowest one that holds neither a port nor a container of ours. */
+  slot?: number | undefined
+  image: string
+  /** Command and arguments; empty for the image's own command. */
+  args?: readonly string[] | undefined
+  /** Default: `VSWITCH-sNN`. */
+  name?: string | undefined
+  /** Default: `VSWITCH-sNN`. */
+  hostname?: string | undefined
+  /** Default false. */
+  privileged?: boolean | undefined
+  /** As `NAME=value`. */
+  env?: readonly string[] | undefined
+  /** As Docker's `-v` takes them: `/host/path:/path[:ro]`. */
+  volumes?: readonly string[] | undefined
+  /** Give it a terminal. Default true. */
+  tty?: boolean | undefined
+  /** In bytes. */
+  mtu?: number | undefined
+  /** Aborting undoes what has been done, and fails with CANCELLED. */
+  signal?: AbortSignal | undefined
+}
+
+export interface StartedContainer {
+  /** Full container id. */
+  container: string
+  name: string
+  port: Port
+}
+
+/** A container that was started in a slot, running or not. */
+export interface SlotContainer {
+  container: string
+  name: string
+  image: string
+  vswitch: string
+  slot: number
+  /** Docker's word, such as `running` or `exited`. */
+  state: string
+  /** For people, such as `Exited (0) 3 minutes ago`. */
+  status: string
+  /** In bytes, when it was asked for. */
+  mtu?: number | undefined
+}

@@ -1,0 +1,298 @@
+import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
+import { parseSubnet } from '../addressing/subnet.js'
+import { asEcdockError, EcdockError } from '../errors.js'
+import { hostIfname } from '../vswitch/names.js'
+import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
+import { attachConsole, type Console, type ConsoleEnd } from './console.js'
+import type { ContainerSpec, ContainerState, DockerEngine } from './engine.js'
+import { decodeMark, encodeMark, SLOT_LABEL, VSWITCH_LABEL } from './labels.js'
+import type { SlotContainer, StartedContainer, StartOptions } from './slot-container.js'
+
+export interface StopOptions {
+  /** Default true. */
+  remove?: boolean | undefined
+  /** How long the container has to end by itself. Default 10. */
+  timeoutSeconds?: number | undefined
+}
+
+export interface RestartOptions {
+  /** Start a new container from this image instead. */
+  image?: string | undefined
+  /** Only with an image. */
+  args?: readonly string[] | undefined
+  /** How long the old container has to end by itself. Default 10. */
+  timeoutSeconds?: number | undefined
+}
+
+/** A slot that another start has just taken is tried again so many times. */
+const ATTEMPTS = 5
+const LOG_LINES = 10
+
+/**
+ * Containers without Docker's networking, each in a slot of a vswitch. Which container is in which slot is
+ * told by its labels, so that any later process can find it. Only containers with these labels are ever
+ * stopped or removed.
+ */
+export class SlotContainers {
+  readonly #engine: DockerEngine
+
+  constructor(engine: DockerEngine) {
+    this.#engine = engine
+  }
+
+  /**
+   * Creates and starts a container, and plugs it in. When any step fails the container is removed again.
+   * Throws what plugging throws, and IMAGE_NOT_FOUND, CONTAINER_NOT_RUNNING (it has ended at once),
+   * DOCKER_UNREACHABLE, DOCKER_FAILED and TIMEOUT.
+   */
+  async start(vswitch: Vswitch, options: StartOptions): Promise<StartedContainer> {
+    if (options.slot !== undefined) {
+      await this.#checkFree(vswitch, options.slot)
+      return this.#startIn(vswitch, options.slot, options)
+    }
+    const refused = new Set<number>()
+    for (;;) {
+      const slot = await this.#lowestFree(vswitch, refused)
+      try {
+        return await this.#startIn(vswitch, slot, options)
+      } catch (error) {
+        refused.add(slot)
+        if (!isCode(error, 'SLOT_TAKEN') || refused.size === ATTEMPTS) throw error
+      }
+    }
+  }
+
+  /**
+   * Connects a terminal to the container in a slot, until it ends or the detach keys are typed. Throws
+   * SLOT_EMPTY, CONTAINER_NOT_FOUND or CONTAINER_NOT_RUNNING.
+   */
+  async attach(vswitch: Vswitch, slot: number, console: Console): Promise<ConsoleEnd> {
+    const found = await this.#require(vswitch, slot)
+    const container = await this.#engine.container(found.container)
+    if (container.pid === 0) throw await this.#ended(container)
+    return attachConsole(this.#engine, container, console)
+  }
+
+  /**
+   * Stops the container in a slot and takes it out; removes it unless `remove` is false. It is killed after
+   * `timeoutSeconds`, 10 unless given. Throws SLOT_EMPTY or CONTAINER_NOT_FOUND.
+   */
+  async stop(
+    vswitch: Vswitch,
+    slot: number,
+    { remove = true, timeoutSeconds }: StopOptions = {},
+  ): Promise<SlotContainer> {
+    const found = await this.#require(vswitch, slot)
+    await this.#engine.stop(found.container, timeoutSeconds)
+    await takeOut(vswitch, slot)
+    if (remove) await this.#engine.remove(found.container)
+    return found
+  }
+
+  /**
+   * Restarts the container in a slot, running or not, and plugs it in again with the same addresses; with an
+   * image, replaces it by a new container. When it cannot be plugged in, it is left stopped. Throws as
+   * {@link start} and {@link stop} do.
+   */
+  async restart(vswitch: Vswitch, slot: number, options: RestartOptions = {}): Promise<StartedContainer> {
+    const { image, args, timeoutSeconds } = options
+    if (image !== undefined) return this.#replace(vswitch, slot, image, args, timeoutSeconds)
+    if (args !== undefined && args.length > 0) {
+      throw new EcdockError('USAGE', 'restart', 'arguments need an image', {
+        hint: 'A container keeps its command; name an image to start another one.',
+      })
+    }
+    const found = await this.#require(vswitch, slot)
+    const before = await vswitch.port(slot)
+    await this.#engine.stop(found.container, timeoutSeconds)
+    await takeOut(vswitch, slot)
+    try {
+      return await this.#run(vswitch, slot, found, { mtu: before?.mtu ?? found.mtu })
+    } catch (error) {
+      await this.#engine.stop(found.container, 0)
+      throw error
+    }
+  }
+
+  /** The container that was started in a slot, the running one before others. */
+  async find(vswitch: Vswitch, slot: number): Promise<SlotContainer | undefined> {
+    const found = await this.#listed([`${VSWITCH_LABEL}=${vswitch.name}`, `${SLOT_LABEL}=${slot}`])
+    return found.find(({ state }) => state === 'running') ?? found[0]
+  }
+
+  /** All containers that were started in slots, running or not, by vswitch and slot. */
+  async list(): Promise<SlotContainer[]> {
+    const found = await this.#listed([VSWITCH_LABEL])
+    return found.sort((a, b) => a.vswitch.localeCompare(b.vswitch) || a.slot - b.slot)
+  }
+
+  async #listed(labels: readonly string[]): Promise<SlotContainer[]> {
+    const containers = await this.#engine.list(labels)
+    return containers.flatMap(({ id, name, image, state, status, labels: marked }) => {
+      const mark = decodeMark(marked)
+      return mark === undefined ? [] : [{ container: id, name, image, state, status, ...mark }]
+    })
+  }
+
+  async #lowestFree(vswitch: Vswitch, refused: ReadonlySet<number>): Promise<number> {
+    const [ports, containers] = await Promise.all([vswitch.ports(), this.list()])
+    const taken = new Set(refused)
+    for (const { slot } of ports) taken.add(slot)
+    for (const container of containers) if (container.vswitch === vswitch.name) taken.add(container.slot)
+    return lowestFreeSlots(parseSubnet(vswitch.subnet), taken, 1)[0] as number
+  }
+
+  async #checkFree(vswitch: Vswitch, slot: number): Promise<void> {
+    checkSlot(parseSubnet(vswitch.subnet), slot)
+    const [port, found] = await Promise.all([vswitch.port(slot), this.find(vswitch, slot)])
+    if (port !== undefined && port.state !== 'ghost') {
+      throw slotTaken(vswitch, slot, `holds ${port.target}`, 'Choose another slot, or give none.')
+    }
+    if (found !== undefined) {
+      const hint = `Go on with it (restart ${slot}), or remove it (stop ${slot}).`
+      throw slotTaken(vswitch, slot, `is that of container ${found.name}, which is ${found.state}`, hint)
+    }
+  }
+
+  async #startIn(vswitch: Vswitch, slot: number, options: StartOptions): Promise<StartedContainer> {
+    const { image, args = [], env = [], volumes = [], privileged = false, tty = true, mtu, signal } = options
+    checkCancelled(signal)
+    const ours = hostIfname(vswitch.name, slot)
+    const { name = ours, hostname = ours } = options
+    const labels = encodeMark({ vswitch: vswitch.name, slot, mtu })
+    const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
+    const container = await this.#create(vswitch, slot, spec, options.name)
+    try {
+      return await this.#run(vswitch, slot, { container, name }, { mtu, signal })
+    } catch (error) {
+      throw await this.#removeAfter(asEcdockError(error, 'start'), container)
+    }
+  }
+
+  /** Two starts that chose the same slot have chosen the same name: Docker lets one of them have it. */
+  async #create(vswitch: Vswitch, slot: number, spec: ContainerSpec, chosen?: string): Promise<string> {
+    try {
+      return await this.#engine.create(spec)
+    } catch (error) {
+      if (chosen !== undefined || !isNameConflict(error)) throw error
+      const hint = `Give another name or slot, or remove it: docker rm -f ${spec.name}`
+      throw slotTaken(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
+    }
+  }
+
+  /** Starts a container that there is and plugs it in; when that fails, it may be left running, unplugged. */
+  async #run(
+    vswitch: Vswitch,
+    slot: number,
+    { container, name }: { container: string; name: string },
+    { mtu, signal }: { mtu?: number | undefined; signal?: AbortSignal | undefined },
+  ): Promise<StartedContainer> {
+    checkCancelled(signal)
+    await this.#engine.start(container)
+    const options: PlugOptions = { slot }
+    if (mtu !== undefined) options.mtu = mtu
+    if (signal !== undefined) options.signal = signal
+    let port: Port
+    try {
+      port = await vswitch.plug({ container }, options)
+    } catch (error) {
+      if (!isCode(error, 'CANCELLED')) await this.#requireRunning(container)
+      throw error
+    }
+    try {
+      await this.#requireRunning(container)
+    } catch (error) {
+      await takeOut(vswitch, slot)
+      throw error
+    }
+    return { container, name, port }
+  }
+
+  /** A container that has ended is the better reason for whatever plugging it came to. */
+  async #requireRunning(id: string): Promise<void> {
+    const container = await this.#engine.container(id)
+    if (container.pid === 0) throw await this.#ended(container)
+  }
+
+  /** The error itself, unless the container cannot be removed either. */
+  async #removeAfter(error: EcdockError, container: string): Promise<EcdockError> {
+    try {
+      await this.#engine.remove(container)
+      return error
+    } catch (second) {
+      const left = `container ${container.slice(0, 12)} is left: ${asEcdockError(second, 'docker rm').message}`
+      return new EcdockError(error.code, error.op, `${error.message}; ${left}`, {
+        hint: error.hint,
+        cause: error,
+      })
+    }
+  }
+
+  async #replace(
+    vswitch: Vswitch,
+    slot: number,
+    image: string,
+    args: readonly string[] = [],
+    timeoutSeconds?: number,
+  ): Promise<StartedContainer> {
+    await this.#engine.requireImage(image)
+    const found = await this.find(vswitch, slot)
+    if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds })
+    return this.start(vswitch, { slot, image, args, name: found?.name, mtu: found?.mtu })
+  }
+
+  async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {
+    checkSlot(parseSubnet(vswitch.subnet), slot)
+    const found = await this.find(vswitch, slot)
+    if (found !== undefined) return found
+    const port = await vswitch.port(slot)
+    if (port === undefined) {
+      throw new EcdockError('SLOT_EMPTY', 'slot', `slot ${slot} of ${vswitch.name} is empty`, {
+        hint: 'ls shows which are not.',
+      })
+    }
+    const message = `slot ${slot} of ${vswitch.name} holds ${port.target}, which was plugged and not started here`
+    throw new EcdockError('CONTAINER_NOT_FOUND', 'slot', message, { hint: `To take it out: unplug ${slot}` })
+  }
+
+  /** The error for a container that has ended, with its exit code and what it wrote last. */
+  async #ended(container: ContainerState): Promise<EcdockError> {
+    const lines = await this.#engine.lastLines(container, LOG_LINES).catch(() => '')
+    const said = lines === '' ? 'it wrote nothing' : `it wrote:\n${lines}`
+    const message = `container ${container.name} is not running (${container.state}, exit code ${container.exitCode}); ${said}`
+    return new EcdockError('CONTAINER_NOT_RUNNING', 'docker start', message, {
+      hint: 'It needs a command that goes on, such as a shell or a server.',
+    })
+  }
+}
+
+/**
+ * Unplugs what a container that has ended leaves in its slot. Its devices die with its namespace, at a time
+ * that the kernel chooses, so that they may vanish while they are being unplugged.
+ */
+async function takeOut(vswitch: Vswitch, slot: number): Promise<void> {
+  try {
+    await vswitch.unplug(slot)
+  } catch (error) {
+    if (isCode(error, 'SLOT_EMPTY')) return
+    if ((await vswitch.port(slot)) !== undefined) throw error
+  }
+}
+
+function slotTaken(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
+  return new EcdockError('SLOT_TAKEN', 'start', `slot ${slot} of ${vswitch.name} ${by}`, { hint })
+}
+
+function checkCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new EcdockError('CANCELLED', 'start', 'the start was cancelled')
+}
+
+function isCode(error: unknown, code: EcdockError['code']): boolean {
+  return error instanceof EcdockError && error.code === code
+}
+
+/** HTTP 409 is Docker's answer for a name that is taken (Docker Engine API, ContainerCreate). */
+function isNameConflict(error: unknown): boolean {
+  const cause = error instanceof EcdockError ? error.cause : undefined
+  return cause instanceof Error && 'statusCode' in cause && cause.statusCode === 409
+}
