@@ -141,42 +141,50 @@ static void configure_target(int target, int slot) {
   close(fd);
 }
 
-void port_plug(const struct place *place, int slot, unsigned group) {
-  int target = open_target(place, slot);
-  int fd = open_netlink(place);
-  add_veth(place, fd, target, slot, group);
-  set_alias(place, fd, slot);
-  close(fd);
-  configure_target(target, slot);
-  close(target);
-  go_home(place);
-}
-
-void port_unplug(const struct place *place, int slot) {
+static void delete_link(const struct place *place, int fd, int slot) {
   char name[IFNAMSIZ];
   host_ifname(place, slot, name);
   struct ifinfomsg body = {0};
   struct request request;
-  int fd = open_netlink(place);
   request_begin(&request, RTM_DELLINK, 0, &body, sizeof body);
   request_string(&request, IFLA_IFNAME, name);
   netlink_do(fd, &request, "RTM_DELLINK");
+}
+
+static void set_group(const struct place *place, int fd, int slot, unsigned group) {
+  char name[IFNAMSIZ];
+  host_ifname(place, slot, name);
+  struct ifinfomsg body = {0};
+  struct request request;
+  request_begin(&request, RTM_SETLINK, 0, &body, sizeof body);
+  request_string(&request, IFLA_IFNAME, name);
+  request_u32(&request, IFLA_GROUP, group);
+  netlink_do(fd, &request, "RTM_SETLINK group");
+}
+
+void ports_plug(const struct place *place, unsigned group, int first, int count) {
+  int fd = open_netlink(place);
+  for (int slot = first; slot < first + count; slot++) {
+    int target = open_target(place, slot);
+    add_veth(place, fd, target, slot, group);
+    set_alias(place, fd, slot);
+    configure_target(target, slot);
+    close(target);
+  }
   close(fd);
   go_home(place);
 }
 
-void ports_regroup(const struct place *place, int first, int count, unsigned group) {
+void ports_unplug(const struct place *place, int first, int count) {
   int fd = open_netlink(place);
-  for (int slot = first; slot < first + count; slot++) {
-    char name[IFNAMSIZ];
-    host_ifname(place, slot, name);
-    struct ifinfomsg body = {0};
-    struct request request;
-    request_begin(&request, RTM_SETLINK, 0, &body, sizeof body);
-    request_string(&request, IFLA_IFNAME, name);
-    request_u32(&request, IFLA_GROUP, group);
-    netlink_do(fd, &request, "RTM_SETLINK group");
-  }
+  for (int slot = first; slot < first + count; slot++) delete_link(place, fd, slot);
+  close(fd);
+  go_home(place);
+}
+
+void ports_regroup(const struct place *place, unsigned group, int first, int count) {
+  int fd = open_netlink(place);
+  for (int slot = first; slot < first + count; slot++) set_group(place, fd, slot, group);
   close(fd);
   go_home(place);
 }

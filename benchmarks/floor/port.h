@@ -1,4 +1,4 @@
-// The rtnetlink messages of one port, in the order in which ecdock-fast sends them.
+// The rtnetlink messages of ports, in the order in which ecdock-fast sends them.
 #ifndef FLOOR_PORT_H
 #define FLOOR_PORT_H
 
@@ -14,14 +14,14 @@ struct place {
   const char *targets;
 };
 
-// Slot N of 10.0.0.0/16 in the target namespace of that number. The host end joins `group`.
-void port_plug(const struct place *place, int slot, unsigned group);
+// Plugs slots of 10.0.0.0/16 into the target namespaces of the same numbers. The host ends join `group`.
+void ports_plug(const struct place *place, unsigned group, int first, int count);
 
-// One RTM_DELLINK.
-void port_unplug(const struct place *place, int slot);
+// One RTM_DELLINK for each.
+void ports_unplug(const struct place *place, int first, int count);
 
-// Puts `count` ports from `first` on into a group, one RTM_SETLINK each.
-void ports_regroup(const struct place *place, int first, int count, unsigned group);
+// Puts ports into a group, one RTM_SETLINK for each.
+void ports_regroup(const struct place *place, unsigned group, int first, int count);
 
 // One RTM_DELLINK for all of a group.
 void ports_delete_group(const struct place *place, unsigned group);

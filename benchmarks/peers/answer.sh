@@ -1,21 +1,18 @@
 # Sourced by the peers that are shell scripts, which define plug_one and unplug_one. Reads commands of the
-# form `plug FIRST COUNT` and `unplug FIRST COUNT`, one a line, and answers each with a line of JSON: how
-# many ns each of the slots took.
+# form `plug FIRST COUNT` and `unplug FIRST COUNT`, one a line, and answers each with a line: the ns that it
+# took as a whole.
 set -euo pipefail
 export LC_ALL=C
 
 answer() {
-  local verb first count slot begin end separator
+  local verb first count slot begin end
   while read -r verb first count; do
-    separator='['
+    begin=${EPOCHREALTIME/./}
     for ((slot = first; slot < first + count; slot++)); do
-      begin=${EPOCHREALTIME/./}
       "${verb}_one" "$slot" </dev/null >&2
-      end=${EPOCHREALTIME/./}
-      printf '%s%d' "$separator" $(((end - begin) * 1000))
-      separator=','
     done
-    printf ']\n'
+    end=${EPOCHREALTIME/./}
+    printf '%d\n' $(((end - begin) * 1000))
   done
 }
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { run, sourcePath } from '../program.js'
 import { TARGET_PATHS } from '../targets.js'
 import type { Contestant } from './contestant.js'
-import { LineProgram, only, sum } from './line-program.js'
+import { LineProgram } from './line-program.js'
 
 /** Group of the links while they are in use, and the one that those about to be deleted are put into. */
 const IN_USE = 100
@@ -21,7 +21,7 @@ export function buildFloor(directory: string): string {
 function createBridge(name: string): string {
   run('ip', ['netns', 'add', name])
   run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
-  run('ip', ['-n', name, 'link', 'add', name, 'type', 'bridge', 'stp_state', '0'])
+  run('ip', ['-n', name, 'link', 'add', name, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'])
   run('ip', ['-n', name, 'link', 'set', name, 'up'])
   return `/run/netns/${name}`
 }
@@ -36,10 +36,10 @@ export function floor(program: string): Contestant {
   return {
     name: 'C floor',
     slow: false,
-    plug: async (slot) => only(await child.ask(`plug ${IN_USE} ${slot} 1`)),
-    unplug: async (slot) => only(await child.ask(`unplug ${slot} 1`)),
-    plugAll: async (count) => sum(await child.ask(`plug ${IN_USE} 1 ${count}`)),
-    unplugAll: async () => only(await child.ask(`delete-group ${IN_USE}`)),
+    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
+    unplug: (slot) => child.ask(`unplug ${slot} 1`),
+    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
+    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
     settle: async () => {},
     close: () => child.close(),
   }
@@ -50,14 +50,13 @@ export function regroupingFloor(program: string): Contestant {
   const bridge = 'regroup'
   const child = new LineProgram(program, [createBridge(bridge), bridge, TARGET_PATHS])
   const unplugAll = async (first: number, count: number) =>
-    only(await child.ask(`regroup ${DOOMED} ${first} ${count}`)) +
-    only(await child.ask(`delete-group ${DOOMED}`))
+    (await child.ask(`regroup ${DOOMED} ${first} ${count}`)) + (await child.ask(`delete-group ${DOOMED}`))
   return {
     name: 'C floor, regrouping',
     slow: false,
-    plug: async (slot) => only(await child.ask(`plug ${IN_USE} ${slot} 1`)),
+    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
     unplug: (slot) => unplugAll(slot, 1),
-    plugAll: async (count) => sum(await child.ask(`plug ${IN_USE} 1 ${count}`)),
+    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: (count) => unplugAll(1, count),
     settle: async () => {},
     close: () => child.close(),

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 
 /**
  * A program that runs as long as the benchmark does, takes one command a line, times it by itself and
- * answers with one line, a JSON array of ns. So nobody pays for the start of a process but those who start
+ * answers with one line, the ns that it took. So nobody pays for the start of a process but those who start
  * processes to do the work.
  */
 export class LineProgram {
@@ -26,18 +26,15 @@ export class LineProgram {
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** The answer in ms. Throws when the program ends instead of giving one. */
-  async ask(command: string): Promise<number[]> {
+  /** How many ms the command took. Throws when the program ends instead of answering. */
+  async ask(command: string): Promise<number> {
     this.#child.stdin.write(`${command}\n`)
     const answer = await this.#answers.next()
     if (answer.done === true) {
       throw new Error(`${this.#command}: "${command}" failed: ${this.#errors.trim() || 'no reason given'}`)
     }
-    const ns: unknown = JSON.parse(answer.value)
-    if (!Array.isArray(ns) || ns.length === 0 || !ns.every((n): n is number => typeof n === 'number')) {
-      throw new Error(`${this.#command}: "${command}" gave ${answer.value}`)
-    }
-    return ns.map((n) => n / 1e6)
+    if (!/^\d+$/.test(answer.value)) throw new Error(`${this.#command}: "${command}" gave ${answer.value}`)
+    return Number(answer.value) / 1e6
   }
 
   async close(): Promise<void> {
@@ -46,15 +43,4 @@ export class LineProgram {
     this.#child.stdin.end()
     await closed
   }
-}
-
-export function sum(times: readonly number[]): number {
-  return times.reduce((total, time) => total + time, 0)
-}
-
-/** The only time that a command for one thing was answered with. */
-export function only(times: readonly number[]): number {
-  const [time] = times
-  if (time === undefined || times.length !== 1) throw new Error(`one time was expected, not ${times.length}`)
-  return time
 }

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync } from 'node:fs'
 import { run, sourcePath } from '../program.js'
 import { TARGET_NAMES } from '../targets.js'
 import type { Contestant, ContestantName } from './contestant.js'
-import { LineProgram, only, sum } from './line-program.js'
+import { LineProgram } from './line-program.js'
 
 /** A script in benchmarks/peers that answers `plug FIRST COUNT` and `unplug FIRST COUNT`. */
 function script(name: ContestantName, file: string, bridge: string, env: NodeJS.ProcessEnv): Contestant {
@@ -10,10 +10,10 @@ function script(name: ContestantName, file: string, bridge: string, env: NodeJS.
   return {
     name,
     slow: true,
-    plug: async (slot) => only(await child.ask(`plug ${slot} 1`)),
-    unplug: async (slot) => only(await child.ask(`unplug ${slot} 1`)),
-    plugAll: async (count) => sum(await child.ask(`plug 1 ${count}`)),
-    unplugAll: async (count) => sum(await child.ask(`unplug 1 ${count}`)),
+    plug: (slot) => child.ask(`plug ${slot} 1`),
+    unplug: (slot) => child.ask(`unplug ${slot} 1`),
+    plugAll: (count) => child.ask(`plug 1 ${count}`),
+    unplugAll: (count) => child.ask(`unplug 1 ${count}`),
     settle: async () => {},
     close: () => child.close(),
   }
@@ -22,7 +22,7 @@ function script(name: ContestantName, file: string, bridge: string, env: NodeJS.
 /** `ip`, forked for each step, on a Linux bridge in the host's namespace. */
 export function ip(): Contestant {
   const bridge = 'ip'
-  run('ip', ['link', 'add', bridge, 'type', 'bridge', 'stp_state', '0'])
+  run('ip', ['link', 'add', bridge, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'])
   run('ip', ['link', 'set', bridge, 'up'])
   return script('ip', 'ip.sh', bridge, process.env)
 }
