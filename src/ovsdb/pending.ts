@@ -21,7 +21,7 @@ export class Pending<T> {
   readonly #onAbort: () => void
   readonly #atEnd: (() => void)[] = []
   #resolve: (value: T) => void = () => {}
-  #reject: (error: EcdockError) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
   #settled = false
 
   /** Throws CANCELLED when the signal has been aborted already. */
@@ -51,7 +51,7 @@ export class Pending<T> {
     if (this.#end()) this.#resolve(value)
   }
 
-  reject(error: EcdockError): void {
+  reject(error: unknown): void {
     if (this.#end()) this.#reject(error)
   }
 

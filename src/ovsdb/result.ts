@@ -47,12 +47,9 @@ export function parseResults(operations: readonly Operation[], result: unknown):
 
 /** The error that a reply's `error` member makes: the request as a whole was refused. */
 export function refusedRequest(op: string, error: unknown): EcdockError {
-  const refusal = isRecord(error) ? error : { error: describe(error) }
-  const { error: word, details } = refusal
-  const text = typeof word === 'string' ? word : describe(error)
-  const refusalCause: Refusal = typeof details === 'string' ? { error: text, details } : { error: text }
-  return new EcdockError('OVSDB_REFUSED', op, `The OVSDB server refused: ${sentence(refusalCause)}`, {
-    cause: refusalCause,
+  const refusal = toRefusal(isRecord(error) ? error : { error })
+  return new EcdockError('OVSDB_REFUSED', op, `The OVSDB server refused: ${sentence(refusal)}`, {
+    cause: refusal,
   })
 }
 
@@ -87,12 +84,16 @@ function refused(
   const operation = operations[index]
   const what = operation === undefined ? 'the commit' : describeOperation(operation)
   const refusal: Refusal = {
-    error: String(item.error),
-    ...(typeof item.details === 'string' ? { details: item.details } : {}),
+    ...toRefusal(item),
     ...(operation === undefined ? {} : { operation: index }),
   }
   const message = `The OVSDB server refused ${what}: ${sentence(refusal)}`
   return new EcdockError('OVSDB_REFUSED', 'ovsdb transact', message, { cause: refusal })
+}
+
+function toRefusal({ error, details }: Record<string, unknown>): Refusal {
+  const word = typeof error === 'string' ? error : describe(error)
+  return typeof details === 'string' ? { error: word, details } : { error: word }
 }
 
 function describeOperation(operation: Operation): string {
