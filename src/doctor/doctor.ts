@@ -1,0 +1,109 @@
+import { release } from 'node:os'
+import type { Kernel } from '../kernel/kernel.js'
+import { dockerCheck } from './docker-check.js'
+import { kernelSupport, readKernelEvidence } from './kernel-support.js'
+import { ovsdbChecks } from './ovsdb-checks.js'
+import { parseEffectiveCapabilities, parseOpenFileLimit, parseSysctlNumber, readText } from './proc.js'
+import { type Check, type DoctorReport, doctorReport } from './report.js'
+import {
+  bridgeFilterCheck,
+  capabilityChecks,
+  directoryCheck,
+  linuxCheck,
+  moduleCheck,
+  neighbourCheck,
+  nodeCheck,
+  openFilesCheck,
+  ovsModuleCheck,
+} from './system-checks.js'
+
+export type { Check, DoctorReport } from './report.js'
+
+export interface DoctorOptions {
+  /** As in HostOptions, such as `unix:/run/openvswitch/db.sock`. */
+  ovsdb: string
+  /** As in HostOptions, such as `unix:///var/run/docker.sock`. */
+  docker: string
+  runDir: string
+  /** The native addon; without it the report says that it could not be loaded. */
+  kernel?: Kernel
+  /** Why the addon could not be loaded. */
+  kernelError?: unknown
+}
+
+/** How long a server on this machine may take to answer, in ms. */
+const ANSWER_MS = 1000
+
+/** Looks at everything that this package needs, and changes nothing. Does not throw. */
+export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
+  const groups = await Promise.all([
+    [linuxCheck(process.platform, release()), nodeCheck(process.version)],
+    addonCheck(options),
+    processChecks(),
+    directoryChecks(options.runDir),
+    moduleChecks(),
+    ovsdbChecks(options.ovsdb, ANSWER_MS),
+    dockerCheck(options.docker, ANSWER_MS),
+    networkChecks(),
+  ])
+  return doctorReport(groups.flat())
+}
+
+async function addonCheck({ kernel, kernelError }: DoctorOptions): Promise<Check> {
+  const about = { name: 'native addon', neededFor: 'everything', optional: false }
+  const hint = 'Build it with npm rebuild ecdock-fast (it needs python3, make and g++).'
+  if (kernel === undefined) {
+    const why = kernelError instanceof Error ? `: ${kernelError.message}` : ''
+    return { ...about, status: 'missing', detail: `it could not be loaded${why}`, hint }
+  }
+  try {
+    await kernel.namespaceId('/proc/self/ns/net')
+    return { ...about, status: 'ok', detail: 'loaded' }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    return { ...about, status: 'missing', detail: `it is loaded and does not work: ${why}`, hint }
+  }
+}
+
+async function processChecks(): Promise<Check[]> {
+  const [status, limits] = await Promise.all([readText('/proc/self/status'), readText('/proc/self/limits')])
+  return [
+    ...capabilityChecks(parseEffectiveCapabilities(status ?? '')),
+    openFilesCheck(parseOpenFileLimit(limits ?? '')),
+  ]
+}
+
+function directoryChecks(runDir: string): Promise<Check[]> {
+  return Promise.all([
+    directoryCheck({ name: '/run/netns', neededFor: 'kind bridge and named namespaces', optional: false }),
+    directoryCheck({ name: runDir, neededFor: 'run-time files', optional: true }),
+  ])
+}
+
+async function moduleChecks(): Promise<Check[]> {
+  const evidence = await readKernelEvidence()
+  return [
+    moduleCheck(
+      { name: 'veth', neededFor: 'plugging', optional: false },
+      kernelSupport(evidence, 'veth', 'VETH'),
+    ),
+    moduleCheck(
+      { name: 'bridge', neededFor: 'kind bridge', optional: false },
+      kernelSupport(evidence, 'bridge', 'BRIDGE'),
+    ),
+    ovsModuleCheck(kernelSupport(evidence, 'openvswitch', 'OPENVSWITCH')),
+  ]
+}
+
+async function networkChecks(): Promise<Check[]> {
+  const [callIptables, ipv4, ipv6] = await Promise.all([
+    readText('/proc/sys/net/bridge/bridge-nf-call-iptables'),
+    readText('/proc/sys/net/ipv4/neigh/default/gc_thresh3'),
+    readText('/proc/sys/net/ipv6/neigh/default/gc_thresh3'),
+  ])
+  const limits = [ipv4, ipv6].map(parseSysctlNumber).filter((limit) => limit !== undefined)
+  return [
+    bridgeFilterCheck(parseSysctlNumber(callIptables)),
+    neighbourCheck(limits.length === 0 ? undefined : Math.min(...limits)),
+  ]
+}

@@ -1,0 +1,143 @@
+import { connect } from 'node:net'
+import { quoted } from '../addressing/quoted.js'
+import { EcdockError } from '../errors.js'
+import { parseEndpoint } from '../ovsdb/endpoint.js'
+import { JsonFramer } from '../ovsdb/framing.js'
+import { isRecord, parseMessage, requestText } from '../ovsdb/json-rpc.js'
+import type { Check } from './report.js'
+
+const DATABASE = 'Open_vSwitch'
+
+/** What Open vSwitch says of itself. */
+export interface OvsWorld {
+  /** Such as `3.1.0`; '' when ovs-vswitchd has never run on this database. */
+  version: string
+  /** `userspace-tso-enable` of other_config. */
+  userspaceTso: boolean
+  /** Names of the bridges on the userspace datapath. */
+  userspaceBridges: string[]
+  /** ovs-vswitchd has not taken in the last change that somebody waits for. */
+  behind: boolean
+}
+
+const SELECT_WORLD = [
+  DATABASE,
+  {
+    op: 'select',
+    table: 'Open_vSwitch',
+    where: [],
+    columns: ['ovs_version', 'other_config', 'cur_cfg', 'next_cfg'],
+  },
+  { op: 'select', table: 'Bridge', where: [], columns: ['name', 'datapath_type'] },
+]
+
+/** Reads the result of the two `select` operations; undefined when it is anything else. */
+export function parseOvsWorld(result: unknown): OvsWorld | undefined {
+  if (!Array.isArray(result)) return undefined
+  const [roots, bridges] = result.map(rows)
+  const root = roots?.[0]
+  if (root === undefined || bridges === undefined) return undefined
+  return {
+    version: typeof root.ovs_version === 'string' ? root.ovs_version : '',
+    userspaceTso: mapEntry(root.other_config, 'userspace-tso-enable') === 'true',
+    userspaceBridges: bridges.filter((row) => row.datapath_type === 'netdev').map((row) => String(row.name)),
+    behind: Number(root.next_cfg) > Number(root.cur_cfg),
+  }
+}
+
+function rows(operation: unknown): Record<string, unknown>[] | undefined {
+  if (!isRecord(operation) || !Array.isArray(operation.rows)) return undefined
+  return operation.rows.filter(isRecord)
+}
+
+/** RFC 7047 section 5.1: a map is `["map", [[key, value], …]]`. */
+function mapEntry(map: unknown, key: string): unknown {
+  if (!Array.isArray(map) || map[0] !== 'map' || !Array.isArray(map[1])) return undefined
+  const pairs: unknown[] = map[1]
+  for (const pair of pairs) if (Array.isArray(pair) && pair[0] === key) return pair[1]
+  return undefined
+}
+
+const ABOUT = { name: 'OVSDB', neededFor: 'kind ovs', optional: true }
+const START = 'Install and start Open vSwitch (openvswitch-switch), or say where it is with --ovsdb.'
+
+/** Whether OVSDB answers within `timeoutMs`, and what would make it faster. Changes nothing. */
+export async function ovsdbChecks(endpoint: string, timeoutMs: number): Promise<Check[]> {
+  try {
+    const [databases, world] = await ask(endpoint, timeoutMs)
+    if (!Array.isArray(databases) || !databases.includes(DATABASE)) {
+      const detail = `the server at ${endpoint} has no database ${DATABASE}`
+      return [{ ...ABOUT, status: 'missing', detail, hint: START }]
+    }
+    return ovsChecks(endpoint, parseOvsWorld(world))
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return [{ ...ABOUT, status: 'missing', detail, hint: START }]
+  }
+}
+
+/** What there is to say about an Open vSwitch that answers. */
+export function ovsChecks(endpoint: string, world: OvsWorld | undefined): Check[] {
+  if (world === undefined) {
+    const detail = `the database at ${endpoint} has no ${DATABASE} row yet`
+    return [{ ...ABOUT, status: 'warning', detail, hint: 'Start ovs-vswitchd.' }]
+  }
+  const version = world.version === '' ? 'Open vSwitch' : `Open vSwitch ${world.version}`
+  const answers: Check = world.behind
+    ? {
+        ...ABOUT,
+        status: 'warning',
+        detail: `${version} at ${endpoint} has changes that ovs-vswitchd has not taken in`,
+        hint: 'See whether ovs-vswitchd runs.',
+      }
+    : { ...ABOUT, status: 'ok', detail: `${version} at ${endpoint}` }
+  return world.userspaceBridges.length === 0 ? [answers] : [answers, tsoCheck(world)]
+}
+
+function tsoCheck({ userspaceTso, userspaceBridges }: OvsWorld): Check {
+  const about = { name: 'userspace TSO', neededFor: 'fast TCP with --usermode', optional: true }
+  if (userspaceTso) return { ...about, status: 'ok', detail: 'userspace-tso-enable is set' }
+  return {
+    ...about,
+    status: 'warning',
+    detail: `off: TCP over ${quoted(userspaceBridges[0])} is about nine times slower than it could be`,
+    hint: 'ovs-vsctl set Open_vSwitch . other_config:userspace-tso-enable=true, and restart ovs-vswitchd.',
+  }
+}
+
+/** The results of list_dbs (RFC 7047 section 4.1.1) and of the two selects, null for one that was refused. */
+function ask(text: string, timeoutMs: number): Promise<[unknown, unknown]> {
+  const endpoint = parseEndpoint(text)
+  return new Promise((resolve, reject) => {
+    const framer = new JsonFramer({ maxBytes: 1024 * 1024 })
+    const results = new Map<unknown, unknown>()
+    const socket = connect(endpoint)
+    const fail = (why: string) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', `${text} ${why}`, { hint: START }))
+    }
+    const timer = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs)
+    socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
+    socket.on('close', () => fail('closed the connection before it answered'))
+    socket.on('connect', () => {
+      socket.write(requestText(0, 'list_dbs', []) + requestText(1, 'transact', SELECT_WORLD))
+    })
+    socket.on('data', (chunk) => {
+      try {
+        for (const value of framer.push(chunk)) {
+          const message = parseMessage(value)
+          if (message.kind === 'reply')
+            results.set(message.id, message.error === null ? message.result : null)
+        }
+      } catch (error) {
+        fail(`does not speak OVSDB: ${error instanceof Error ? error.message : String(error)}`)
+        return
+      }
+      if (!results.has(0) || !results.has(1)) return
+      clearTimeout(timer)
+      socket.removeAllListeners('close').destroy()
+      resolve([results.get(0), results.get(1)])
+    })
+  })
+}
