@@ -23,7 +23,7 @@ export function parseDockerAddress(text?: string, environment = process.env.DOCK
     return { socketPath: path }
   }
   const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url === undefined || (url.protocol !== 'tcp:' && url.protocol !== 'http:')) {
+  if (url === undefined || url.hostname === '' || (url.protocol !== 'tcp:' && url.protocol !== 'http:')) {
     if (/^(ssh|https|npipe|fd):/.test(address)) throw unsupported(address)
     throw unreadable(address, 'it has the form unix:///path/of/socket or tcp://127.0.0.1:2375')
   }

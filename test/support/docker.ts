@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Dockerode from 'dockerode'
+import { run, waitUntil } from './process.js'
+
+export const TEST_IMAGE = 'ecdock-test:latest'
+
+/** A Docker daemon of the test's own, in the test's own network and mount namespaces. */
+export interface PrivateDocker {
+  /** Its socket, as `unix:///tmp/…/docker.sock`. */
+  docker: string
+  /** Name of the one image that it has: busybox with all its applets. */
+  image: string
+  /** Its API, to look at what has been done, and to do what is not to be tested. */
+  api: Dockerode
+  /** Starts a container without network, as `docker run -d --network none IMAGE ARGS` does. */
+  run(args: readonly string[]): Promise<{ id: string; name: string; pid: number }>
+  /** Runs a command in a container, as `docker exec` does; throws with its output when it fails. */
+  exec(container: string, args: readonly string[]): Promise<string>
+  /** Names of all containers, running or not. */
+  containers(): Promise<string[]>
+  /** Ends it; no process, mount, cgroup or file of it is left. */
+  stop(): Promise<void>
+}
+
+/** What Docker keeps outside its own directories, and where nothing of the host's may be found or changed. */
+const PRIVATE_DIRECTORIES = ['/etc/docker', '/run/docker', '/run/containerd']
+const CGROUPS = '/sys/fs/cgroup'
+
+/**
+ * Starts dockerd (Debian: docker.io) with everything in a temporary directory, its own containerd, and its
+ * iptables rules in force, so that the policy of FORWARD is DROP as on every machine with Docker. The process
+ * must have network and mount namespaces of its own. With `image: false` Docker has no image.
+ */
+export async function startDocker({ image = true }: { image?: boolean } = {}): Promise<PrivateDocker> {
+  const directory = await mkdtemp(join(tmpdir(), 'ecdock-docker-'))
+  const cgroup = `ecdock-test-${process.pid}-${Date.now()}`
+  const socket = join(directory, 'docker.sock')
+  const made = await hideDirectories()
+  const daemon = await startDaemon(directory, socket, cgroup)
+  const api = new Dockerode({ socketPath: socket, host: undefined, protocol: 'http' })
+  const stop = async () => {
+    await endDaemon(daemon, api)
+    await unmountBelow(directory)
+    for (const hidden of PRIVATE_DIRECTORIES) await run('umount', [hidden])
+    for (const created of made) await rmdir(created)
+    await removeCgroups(cgroup)
+    await rm(directory, { recursive: true, force: true })
+  }
+  try {
+    await waitUntil('dockerd answers', () => answers(api, daemon), 30_000)
+    if (image) await importImage(api, directory)
+  } catch (error) {
+    const log = await readFile(join(directory, 'log'), 'utf8')
+    await stop()
+    throw new Error(`dockerd does not start:\n${log.split('\n').slice(-20).join('\n')}`, { cause: error })
+  }
+  return {
+    docker: `unix://${socket}`,
+    image: TEST_IMAGE,
+    api,
+    run: (args) => runContainer(api, args),
+    exec: (container, args) => execIn(api, container, args),
+    containers: async () =>
+      (await api.listContainers({ all: true })).map(({ Names }) => (Names[0] ?? '').slice(1)).sort(),
+    stop,
+  }
+}
+
+/** Lays an empty tmpfs over each; answers the directories that had to be made for that. */
+async function hideDirectories(): Promise<string[]> {
+  const made: string[] = []
+  for (const directory of PRIVATE_DIRECTORIES) {
+    if ((await mkdir(directory, { recursive: true })) !== undefined) made.push(directory)
+    await run('mount', ['-t', 'tmpfs', '-o', 'mode=711', 'tmpfs', directory])
+  }
+  return made
+}
+
+async function startDaemon(directory: string, socket: string, cgroup: string): Promise<ChildProcess> {
+  const config = join(directory, 'daemon.json')
+  await writeFile(config, '{}\n')
+  const log = await open(join(directory, 'log'), 'a')
+  const directories = ['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')]
+  const files = ['--pidfile', join(directory, 'pid'), '--config-file', config, '--host', `unix://${socket}`]
+  // Without systemd there is nobody to make cgroups for Docker.
+  const cgroups = ['--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', `/${cgroup}`]
+  const daemon = spawn('dockerd', [...directories, ...files, ...cgroups, '--userland-proxy=false'], {
+    stdio: ['ignore', log.fd, log.fd],
+    env: {
+      ...process.env,
+      PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+      XTABLES_LOCKFILE: join(directory, 'xtables.lock'),
+    },
+  })
+  await log.close()
+  return daemon
+}
+
+async function answers(api: Dockerode, daemon: ChildProcess): Promise<boolean> {
+  if (hasEnded(daemon)) throw new Error('it has ended')
+  return api.ping().then(
+    () => true,
+    () => false,
+  )
+}
+
+async function endDaemon(daemon: ChildProcess, api: Dockerode): Promise<void> {
+  if (hasEnded(daemon)) return
+  const containers = await api.listContainers({ all: true }).catch(() => [])
+  await Promise.allSettled(containers.map(({ Id }) => api.getContainer(Id).remove({ force: true, v: true })))
+  daemon.kill('SIGTERM')
+  await waitUntil('dockerd ends', () => hasEnded(daemon), 30_000)
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
+async function unmountBelow(directory: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1])
+  const below = mounts.filter((path): path is string => path?.startsWith(`${directory}/`) === true)
+  for (const path of below.reverse()) await run('umount', [path])
+}
+
+/** cgroup v1 has a hierarchy for each controller, v2 has one. */
+async function removeCgroups(cgroup: string): Promise<void> {
+  for (const path of [CGROUPS, ...(await readdir(CGROUPS)).map((name) => join(CGROUPS, name))]) {
+    await rmdir(join(path, cgroup)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
+    })
+  }
+}
+
+/** A root file system of one statically linked program; there is no registry to pull an image from. */
+async function importImage(api: Dockerode, directory: string): Promise<void> {
+  const root = join(directory, 'root')
+  const tar = join(directory, 'root.tar')
+  const busybox = (await run('sh', ['-c', 'command -v busybox'])).trim()
+  for (const made of ['bin', 'etc', 'tmp']) await mkdir(join(root, made), { recursive: true })
+  await run('cp', [busybox, join(root, 'bin/busybox')])
+  for (const applet of (await run(busybox, ['--list'])).trim().split('\n')) {
+    if (applet !== 'busybox') await symlink('busybox', join(root, 'bin', applet))
+  }
+  await run('tar', ['-C', root, '--owner=0', '--group=0', '-cf', tar, '.'])
+  const [repo, tag] = TEST_IMAGE.split(':')
+  const progress = await api.importImage(createReadStream(tar), { repo, tag })
+  await new Promise<void>((resolve, reject) => {
+    api.modem.followProgress(progress, (error: Error | null) => (error ? reject(error) : resolve()))
+  })
+}
+
+async function runContainer(
+  api: Dockerode,
+  args: readonly string[],
+): Promise<{ id: string; name: string; pid: number }> {
+  const container = await api.createContainer({
+    Image: TEST_IMAGE,
+    Cmd: [...args],
+    HostConfig: { NetworkMode: 'none' },
+  })
+  await container.start()
+  const { Id, Name, State } = await container.inspect()
+  return { id: Id, name: Name.slice(1), pid: State.Pid }
+}
+
+async function execIn(api: Dockerode, container: string, args: readonly string[]): Promise<string> {
+  const options = { Cmd: [...args], AttachStdout: true, AttachStderr: true, Tty: true }
+  const exec = await api.getContainer(container).exec(options)
+  const stream = await exec.start({ Tty: true })
+  let output = ''
+  for await (const chunk of stream) output += String(chunk)
+  const { ExitCode } = await exec.inspect()
+  if (ExitCode !== 0) throw new Error(`${args.join(' ')}: exit status ${ExitCode}\n${output}`)
+  return output
+}
