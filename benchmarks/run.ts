@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { EcdockError } from '../src/errors.js'
-import { Host } from '../src/host.js'
 import { type Arguments, parseArguments, USAGE } from './arguments.js'
 import { Measurements } from './measurements.js'
 import { renderPlot } from './plot.js'
-import { report } from './report.js'
+import { report, type WholeProcess } from './report.js'
 import type { Effort } from './rounds.js'
 import * as bridge from './scenarios/bridge.js'
 import * as ovs from './scenarios/ovs.js'
@@ -15,7 +14,7 @@ import { missing, runInWorld, worldDirectory } from './world.js'
 
 const PROGRAMS = {
   bridge: ['cc', 'ip', 'bash', 'unshare'],
-  ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter'],
+  ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter', 'setpriv', 'uuidgen'],
 }
 
 /** Exit status: 0 done, 1 an operation failed, 2 the command line was wrong, 3 something is missing. */
@@ -43,14 +42,13 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const targets = Math.max(mostPorts(bridgeEffort), mostPorts(ovsEffort))
   createTargets(targets)
   const progress = showProgress()
+  let wholeProcess: WholeProcess | undefined
   if (args.kinds.includes('bridge')) {
-    const host = await Host.open({ runDir: `${directory}/run` })
-    await bridge.bridge(host, bridgeEffort, directory, measurements, progress)
-    await host.close()
+    wholeProcess = await bridge.bridge(bridgeEffort, directory, measurements, progress)
   }
   if (args.kinds.includes('ovs')) await ovs.ovs(ovsEffort, targets, directory, measurements, progress)
   progress('')
-  const all = report(measurements.results(), args.quick)
+  const all = report(measurements.results(), args.quick, wholeProcess)
   const json = `${JSON.stringify(all, null, 2)}\n`
   if (args.json !== undefined && args.json !== '-') writeFileSync(args.json, json)
   if (args.plot !== undefined) writeFileSync(args.plot, await renderPlot(all.results))

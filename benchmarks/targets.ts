@@ -20,13 +20,14 @@ export function createTargets(count: number): void {
 
 /**
  * Starts a sleeping process in each of the first `count` targets, for those who know a target by its process
- * id only, and writes the ids to files of the targets' names in the directory.
+ * id only, and writes the ids to files of the targets' names in the directory. They end with this process.
  */
 export async function inhabitTargets(count: number, directory: string): Promise<void> {
   mkdirSync(directory)
   const own = readlinkSync('/proc/self/ns/net')
   for (let slot = 1; slot <= count; slot++) {
-    const child = spawn('nsenter', [`--net=${targetPath(slot)}`, 'sleep', 'infinity'], { stdio: 'ignore' })
+    const sleeper = ['setpriv', '--pdeathsig', 'KILL', 'sleep', 'infinity']
+    const child = spawn('nsenter', [`--net=${targetPath(slot)}`, ...sleeper], { stdio: 'ignore' })
     child.unref()
     writeFileSync(`${directory}/${TARGET_NAMES}${slot}`, `${await inside(child, own)}\n`)
   }

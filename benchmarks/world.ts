@@ -1,17 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
+import { inOwnWorld } from '../test/runner/world.js'
 
 const MARK = 'ECDOCK_FAST_BENCH_DIRECTORY'
-const NAMESPACES = '/run/netns'
-
-/** What runs the benchmark as the first process of its own world. It stays, to reap what daemons leave. */
-const FIRST_PROCESS = `
-mount -t tmpfs -o mode=755 tmpfs ${NAMESPACES} && ip link set lo up || exit 1
-"$@"
-`
+/** Where the world mounts file systems of its own; they are made for that when they are missing. */
+const MOUNT_POINTS = ['/run/netns', '/run/ecdock-fast']
 
 /** A private directory that vanishes with the world, or undefined when this process is not in one. */
 export function worldDirectory(): string | undefined {
@@ -20,25 +16,13 @@ export function worldDirectory(): string | undefined {
 
 /**
  * Runs this program again with the same arguments in network, mount and process namespaces of its own, so
- * that it finds an empty host and that nothing outlives it: the kernel ends every process in there with the
- * first one. Gives the exit status.
+ * that it finds an empty host and that nothing outlives it. Gives the exit status.
  */
 export async function runInWorld(argv: readonly string[]): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'ecdock-fast-bench-'))
-  const madeNamespaces = !existsSync(NAMESPACES)
-  if (madeNamespaces) mkdirSync(NAMESPACES)
-  const again = [process.execPath, ...process.execArgv, ...argv]
-  const flags = [
-    '--net',
-    '--mount',
-    '--propagation',
-    'private',
-    '--pid',
-    '--fork',
-    '--mount-proc',
-    '--kill-child',
-  ]
-  const child = spawn('unshare', [...flags, 'sh', '-c', FIRST_PROCESS, 'sh', ...again], {
+  const made = MOUNT_POINTS.filter((path) => !existsSync(path))
+  const { command, args } = inOwnWorld([process.execPath, ...process.execArgv, ...argv])
+  const child = spawn(command, args, {
     stdio: 'inherit',
     env: { ...process.env, [MARK]: directory, TMPDIR: directory },
   })
@@ -55,8 +39,13 @@ export async function runInWorld(argv: readonly string[]): Promise<number> {
     return stopped === undefined ? status : 128 + constants.signals[stopped]
   } finally {
     rmSync(directory, { recursive: true, force: true })
-    if (madeNamespaces) rmdirSync(NAMESPACES)
+    made.forEach(removeIfEmpty)
   }
+}
+
+/** Somebody else may have begun to use the directory meanwhile. */
+function removeIfEmpty(path: string): void {
+  if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path)
 }
 
 /** What is missing to run at all, in words for a person; undefined when nothing is. */

@@ -135,8 +135,8 @@ static void configure_target(int target, int slot) {
   add_address(fd, ifindex, AF_INET, text, prefix4);
   snprintf(text, sizeof text, "2001:db8::10.0.%d.%d", slot >> 8, slot & 0xff);
   add_address(fd, ifindex, AF_INET6, text, prefix6);
-  set_up(fd, ifindex);
   set_up(fd, loopback);
+  set_up(fd, ifindex);
   add_default_route(fd, ifindex);
   close(fd);
 }

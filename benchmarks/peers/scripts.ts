@@ -20,8 +20,7 @@ function script(name: ContestantName, file: string, bridge: string, env: NodeJS.
 }
 
 /** `ip`, forked for each step, on a Linux bridge in the host's namespace. */
-export function ip(): Contestant {
-  const bridge = 'ip'
+export function ip(bridge: string): Contestant {
   run('ip', ['link', 'add', bridge, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'])
   run('ip', ['link', 'set', bridge, 'up'])
   return script('ip', 'ip.sh', bridge, process.env)

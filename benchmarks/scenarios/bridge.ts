@@ -1,12 +1,23 @@
-import type { Host } from '../../src/host.js'
+import { Host } from '../../src/host.js'
 import type { Measurements } from '../measurements.js'
 import { buildFloor, floor, regroupingFloor } from '../peers/floor.js'
 import { ours } from '../peers/ours.js'
 import { ip } from '../peers/scripts.js'
+import type { WholeProcess } from '../report.js'
 import { type Effort, race } from '../rounds.js'
 import { SUBNET } from '../targets.js'
+import { measureWholeProcess } from '../whole-process.js'
 
-export const EFFORT: Effort = {
+const VSWITCH = 'ours'
+const IP_BRIDGE = 'ip'
+
+interface BridgeEffort extends Effort {
+  /** Rounds with the start of a process. */
+  wholeProcess: number
+}
+
+export const EFFORT: BridgeEffort = {
+  wholeProcess: 20,
   one: { rounds: 200, slowRounds: 50 },
   bulk: [
     { ports: 1, rounds: 50, slowRounds: 10 },
@@ -16,7 +27,8 @@ export const EFFORT: Effort = {
   ],
 }
 
-export const QUICK_EFFORT: Effort = {
+export const QUICK_EFFORT: BridgeEffort = {
+  wholeProcess: 2,
   one: { rounds: 5, slowRounds: 2 },
   bulk: [
     { ports: 1, rounds: 2, slowRounds: 1 },
@@ -26,19 +38,23 @@ export const QUICK_EFFORT: Effort = {
 
 /** Kind `bridge`: a Linux bridge, against the floor in C and against ip. */
 export async function bridge(
-  host: Host,
-  effort: Effort,
+  effort: BridgeEffort,
   directory: string,
   measurements: Measurements,
   progress: (text: string) => void,
-): Promise<void> {
+): Promise<WholeProcess> {
+  const host = await Host.open()
   const program = buildFloor(directory)
   const contestants = [
-    await ours(host, { name: 'ours', kind: 'bridge', subnet: SUBNET }),
+    await ours(host, { name: VSWITCH, kind: 'bridge', subnet: SUBNET }),
     floor(program),
     regroupingFloor(program),
-    ip(),
+    ip(IP_BRIDGE),
   ]
   await race(effort, { kind: 'bridge', kernel: host.kernel, contestants, measurements, progress })
+  progress('bridge: one plug as a whole process')
+  const wholeProcess = measureWholeProcess(VSWITCH, IP_BRIDGE, effort.wholeProcess)
   for (const contestant of contestants) await contestant.close()
+  await host.close()
+  return wholeProcess
 }

@@ -38,7 +38,7 @@ export async function ovs(
   const openVswitch = await startOvs({})
   const pids = `${directory}/pids`
   await inhabitTargets(targets, pids)
-  const host = await Host.open({ ovsdb: openVswitch.ovsdb, runDir: `${directory}/run-ovs` })
+  const host = await Host.open({ ovsdb: openVswitch.ovsdb })
   const env = { ...process.env, ...openVswitch.env }
   const contestants = [
     await ours(host, { name: 'ours', kind: 'ovs', subnet: SUBNET, usermode: true }),
