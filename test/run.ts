@@ -1,0 +1,138 @@
+/**
+ * Runs the tests: `npm test` runs them all, `npm test -- unit subnet` those whose name holds each of the words.
+ * Closes with a line that is exactly `N passed, N failed, N skipped`.
+ *
+ * --tests DIRECTORY    where the compiled tests are; default: where this file is
+ * --timeout SECONDS    for each file; default 120
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { release } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { uvuCounts } from './runner/counts.js'
+import { buildNativeTests, hasNativeTests, NATIVE_TESTS } from './runner/native.js'
+import { killRunning, type Result, runProgram, type TestProgram } from './runner/program.js'
+import { inOwnWorld } from './runner/world.js'
+import { runToEnd } from './support/process.js'
+import { underCi } from './support/requirements.js'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const root = resolve(here, '..', '..')
+
+const { values, positionals: words } = parseArgs({
+  allowPositionals: true,
+  options: {
+    tests: { type: 'string', default: here },
+    timeout: { type: 'string', default: '120' },
+  },
+})
+const tests = resolve(values.tests)
+const timeoutMs = Number(values.timeout) * 1000
+const results: Result[] = []
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    killRunning()
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  })
+}
+
+await runUnitTests()
+await runIntegrationTests()
+await runNativeTests()
+await close()
+
+async function runUnitTests(): Promise<void> {
+  const programs = filesIn('unit').map((file) => ({
+    name: file.name,
+    command: process.execPath,
+    args: [file.path],
+    counts: uvuCounts,
+  }))
+  // The machine that counts has two cores.
+  const worker = async () => {
+    for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
+      await runAndReport(program)
+    }
+  }
+  await Promise.all([worker(), worker()])
+}
+
+async function runIntegrationTests(): Promise<void> {
+  const files = filesIn('integration')
+  if (files.length > 0 && process.getuid?.() !== 0) {
+    const counts = { passed: 0, failed: underCi() ? 1 : 0, skipped: underCi() ? 0 : 1 }
+    for (const { name } of files) report({ name, counts, ms: 0, output: 'needs root\n' })
+    return
+  }
+  for (const file of files) {
+    await runAndReport({ name: file.name, ...inOwnWorld([process.execPath, file.path]), counts: uvuCounts })
+  }
+}
+
+async function runNativeTests(): Promise<void> {
+  if (!isWanted(NATIVE_TESTS) || tests !== here || !hasNativeTests(root)) return
+  const program = await buildNativeTests(root)
+  if ('command' in program) await runAndReport(program)
+  else report(program)
+}
+
+function filesIn(folder: string): { name: string; path: string }[] {
+  const directory = join(tests, folder)
+  if (!existsSync(directory)) return []
+  return readdirSync(directory)
+    .filter((file) => file.endsWith('.test.js'))
+    .sort()
+    .map((file) => ({ name: `${folder}/${file.slice(0, -'.test.js'.length)}`, path: join(directory, file) }))
+    .filter(({ name }) => isWanted(name))
+}
+
+function isWanted(name: string): boolean {
+  return words.every((word) => name.includes(word))
+}
+
+async function runAndReport(program: TestProgram): Promise<void> {
+  report(await runProgram(program, timeoutMs))
+}
+
+function report(result: Result): void {
+  results.push(result)
+  const { passed, failed, skipped } = result.counts
+  const mark = failed > 0 ? 'FAIL' : passed > 0 ? 'ok  ' : 'skip'
+  const counts = [`${passed} passed`, failed > 0 && `${failed} failed`, skipped > 0 && `${skipped} skipped`]
+  const seconds = `${(result.ms / 1000).toFixed(1)} s`.padStart(8)
+  console.log(`${mark} ${seconds}  ${result.name.padEnd(36)} ${counts.filter(Boolean).join(', ')}`)
+  if (failed > 0 || skipped > 0) console.log(indented(result.output))
+}
+
+function indented(text: string): string {
+  return text.trimEnd().replace(/^/gm, '    ')
+}
+
+async function close(): Promise<void> {
+  const sum = (of: 'passed' | 'failed' | 'skipped') =>
+    results.reduce((total, result) => total + result.counts[of], 0)
+  const failed = sum('failed')
+  console.log(`\n${(await platform()).join(', ')}`)
+  const bad = results.filter((result) => result.counts.failed > 0).map((result) => result.name)
+  if (bad.length > 0) console.log(`Failed: ${bad.join(', ')}`)
+  if (results.length === 0) console.log('No test was run.')
+  console.log(`${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`)
+  process.exitCode = failed > 0 || results.length === 0 ? 1 : 0
+}
+
+/** What the results are from: kernel, Node, and the versions of the programs that the tests use. */
+async function platform(): Promise<string[]> {
+  const version = async (label: string, program: string) => {
+    const ended = await runToEnd(program, ['--version']).catch(() => undefined)
+    const number = /\d+\.\d+(\.\d+)?/.exec(ended?.stdout ?? '')?.[0]
+    return `${label} ${number ?? 'not installed'}`
+  }
+  return [
+    `Linux ${release()}`,
+    `Node ${process.versions.node}`,
+    await version('Open vSwitch', 'ovs-vswitchd'),
+    await version('Docker', 'dockerd'),
+  ]
+}

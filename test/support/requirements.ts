@@ -1,0 +1,54 @@
+import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
+
+/** What a test may need besides Node, and the Debian package that brings it. */
+const REQUIREMENTS = {
+  root: { there: () => process.getuid?.() === 0, how: 'run the tests as root' },
+  openvswitch: {
+    there: () => ['ovsdb-tool', 'ovsdb-server', 'ovs-vswitchd', 'ovs-vsctl'].every(onPath),
+    how: 'apt-get install openvswitch-switch',
+  },
+  docker: { there: () => onPath('dockerd'), how: 'apt-get install docker.io' },
+  busybox: { there: () => onPath('busybox'), how: 'apt-get install busybox-static' },
+  strace: { there: () => onPath('strace'), how: 'apt-get install strace' },
+  iproute2: { there: () => onPath('ip'), how: 'apt-get install iproute2' },
+  ping: { there: () => onPath('ping'), how: 'apt-get install iputils-ping' },
+  iptables: { there: () => onPath('iptables'), how: 'apt-get install iptables' },
+  ethtool: { there: () => onPath('ethtool'), how: 'apt-get install ethtool' },
+} as const
+
+export type Requirement = keyof typeof REQUIREMENTS
+
+/**
+ * Whether all that is named is there. What is missing is named on stderr, so that the caller can skip its tests:
+ *
+ *     const withDocker = needs('root', 'docker') ? test : test.skip
+ *     withDocker('a container is plugged in', async () => { … })
+ *
+ * Under CI (environment variable CI) it throws instead: there nothing may be skipped for want of a program or
+ * a privilege.
+ */
+export function needs(...requirements: readonly Requirement[]): boolean {
+  const missing = requirements.filter((requirement) => !REQUIREMENTS[requirement].there())
+  if (missing.length === 0) return true
+  const reasons = missing.map((requirement) => `${requirement} (${REQUIREMENTS[requirement].how})`).join(', ')
+  if (underCi()) throw new Error(`missing, and under CI nothing may be skipped for that: ${reasons}`)
+  console.error(`skipped, because this is missing: ${reasons}`)
+  return false
+}
+
+/** Whether the environment says that this is a continuous integration run. */
+export function underCi(): boolean {
+  return !['', '0', 'false'].includes(process.env.CI ?? '')
+}
+
+function onPath(program: string): boolean {
+  return [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
