@@ -1,5 +1,7 @@
 import { release } from 'node:os'
+import { asEcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
+import { loadKernel } from '../kernel/native.js'
 import { dockerCheck } from './docker-check.js'
 import { kernelSupport, readKernelEvidence } from './kernel-support.js'
 import { ovsdbChecks } from './ovsdb-checks.js'
@@ -25,9 +27,9 @@ export interface DoctorOptions {
   /** As in HostOptions, such as `unix:///var/run/docker.sock`. */
   docker: string
   runDir: string
-  /** The native addon; without it the report says that it could not be loaded. */
+  /** Default: the native addon is loaded. */
   kernel?: Kernel
-  /** Why the addon could not be loaded. */
+  /** Why there is no `kernel`, when loading it has failed already. */
   kernelError?: unknown
 }
 
@@ -51,17 +53,13 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
 
 async function addonCheck({ kernel, kernelError }: DoctorOptions): Promise<Check> {
   const about = { name: 'native addon', neededFor: 'everything', optional: false }
-  const hint = 'Build it with npm rebuild ecdock-fast (it needs python3, make and g++).'
-  if (kernel === undefined) {
-    const why = kernelError instanceof Error ? `: ${kernelError.message}` : ''
-    return { ...about, status: 'missing', detail: `it could not be loaded${why}`, hint }
-  }
   try {
-    await kernel.namespaceId('/proc/self/ns/net')
-    return { ...about, status: 'ok', detail: 'loaded' }
+    if (kernelError !== undefined) throw kernelError
+    await (kernel ?? loadKernel()).namespaceId('/proc/self/ns/net')
+    return { ...about, status: 'ok', detail: 'loaded, and answers' }
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    return { ...about, status: 'missing', detail: `it is loaded and does not work: ${why}`, hint }
+    const { message, hint } = asEcdockError(error, 'load addon')
+    return { ...about, status: 'missing', detail: message, ...(hint === undefined ? {} : { hint }) }
   }
 }
 

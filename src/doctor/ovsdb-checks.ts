@@ -10,12 +10,14 @@ const DATABASE = 'Open_vSwitch'
 
 /** What Open vSwitch says of itself. */
 export interface OvsWorld {
-  /** Such as `3.1.0`; '' when ovs-vswitchd has never run on this database. */
+  /** Such as `3.1.0`; '' when nothing has put it there, as ovs-ctl does. */
   version: string
   /** `userspace-tso-enable` of other_config. */
   userspaceTso: boolean
   /** Names of the bridges on the userspace datapath. */
   userspaceBridges: string[]
+  /** ovs-vswitchd has at some time run on this database: it writes down what it can do. */
+  served: boolean
   /** ovs-vswitchd has not taken in the last change that somebody waits for. */
   behind: boolean
 }
@@ -26,7 +28,7 @@ const SELECT_WORLD = [
     op: 'select',
     table: 'Open_vSwitch',
     where: [],
-    columns: ['ovs_version', 'other_config', 'cur_cfg', 'next_cfg'],
+    columns: ['ovs_version', 'other_config', 'datapath_types', 'cur_cfg', 'next_cfg'],
   },
   { op: 'select', table: 'Bridge', where: [], columns: ['name', 'datapath_type'] },
 ]
@@ -41,6 +43,7 @@ export function parseOvsWorld(result: unknown): OvsWorld | undefined {
     version: typeof root.ovs_version === 'string' ? root.ovs_version : '',
     userspaceTso: mapEntry(root.other_config, 'userspace-tso-enable') === 'true',
     userspaceBridges: bridges.filter((row) => row.datapath_type === 'netdev').map((row) => String(row.name)),
+    served: !isEmptySet(root.datapath_types),
     behind: Number(root.next_cfg) > Number(root.cur_cfg),
   }
 }
@@ -56,6 +59,11 @@ function mapEntry(map: unknown, key: string): unknown {
   const pairs: unknown[] = map[1]
   for (const pair of pairs) if (Array.isArray(pair) && pair[0] === key) return pair[1]
   return undefined
+}
+
+/** RFC 7047 section 5.1: a set is `["set", […]]`, and one of a single element may be that element alone. */
+function isEmptySet(set: unknown): boolean {
+  return set === undefined || (Array.isArray(set) && Array.isArray(set[1]) && set[1].length === 0)
 }
 
 const ABOUT = { name: 'OVSDB', neededFor: 'kind ovs', optional: true }
@@ -83,15 +91,23 @@ export function ovsChecks(endpoint: string, world: OvsWorld | undefined): Check[
     return [{ ...ABOUT, status: 'warning', detail, hint: 'Start ovs-vswitchd.' }]
   }
   const version = world.version === '' ? 'Open vSwitch' : `Open vSwitch ${world.version}`
-  const answers: Check = world.behind
-    ? {
-        ...ABOUT,
-        status: 'warning',
-        detail: `${version} at ${endpoint} has changes that ovs-vswitchd has not taken in`,
-        hint: 'See whether ovs-vswitchd runs.',
-      }
-    : { ...ABOUT, status: 'ok', detail: `${version} at ${endpoint}` }
+  const fault = vswitchdFault(world)
+  const answers: Check =
+    fault === undefined
+      ? { ...ABOUT, status: 'ok', detail: `${version} at ${endpoint}` }
+      : {
+          ...ABOUT,
+          status: 'warning',
+          detail: `${version} at ${endpoint}: ${fault}`,
+          hint: 'Start ovs-vswitchd.',
+        }
   return world.userspaceBridges.length === 0 ? [answers] : [answers, tsoCheck(world)]
+}
+
+function vswitchdFault({ served, behind }: OvsWorld): string | undefined {
+  if (!served) return 'ovs-vswitchd has never run on it'
+  if (behind) return 'ovs-vswitchd has not taken in its last changes, or does not run'
+  return undefined
 }
 
 function tsoCheck({ userspaceTso, userspaceBridges }: OvsWorld): Check {

@@ -28,6 +28,8 @@ import {
   openFilesCheck,
   ovsModuleCheck,
 } from '../../src/doctor/system-checks.js'
+import { EcdockError } from '../../src/errors.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'ecdock-doctor-'))
 test.after(() => rmSync(directory, { recursive: true }))
@@ -172,6 +174,7 @@ test('all is well when only something optional is missing', () => {
 const ROOT = {
   ovs_version: '3.1.0',
   other_config: ['map', [['userspace-tso-enable', 'true']]],
+  datapath_types: ['set', ['netdev', 'system']],
   cur_cfg: 5,
   next_cfg: 5,
 }
@@ -187,13 +190,22 @@ test('the rows of Open vSwitch are read, whatever shape they have', () => {
     version: '3.1.0',
     userspaceTso: true,
     userspaceBridges: ['ovs0'],
+    served: true,
     behind: false,
   })
-  const fresh = { ovs_version: ['set', []], other_config: ['map', []], cur_cfg: 0, next_cfg: 1 }
+  const none = ['set', []]
+  const fresh = {
+    ovs_version: none,
+    other_config: ['map', []],
+    datapath_types: none,
+    cur_cfg: 0,
+    next_cfg: 1,
+  }
   assert.equal(parseOvsWorld([{ rows: [fresh] }, { rows: [] }]), {
     version: '',
     userspaceTso: false,
     userspaceBridges: [],
+    served: false,
     behind: true,
   })
   for (const result of [
@@ -209,7 +221,13 @@ test('the rows of Open vSwitch are read, whatever shape they have', () => {
 })
 
 test('the userspace datapath gets the advice to turn TSO on', () => {
-  const world = { version: '3.1.0', userspaceTso: false, userspaceBridges: ['ovs0'], behind: false }
+  const world = {
+    version: '3.1.0',
+    userspaceTso: false,
+    userspaceBridges: ['ovs0'],
+    served: true,
+    behind: false,
+  }
   const [answers, tso] = ovsChecks('unix:/x', world)
   assert.is(answers?.status, 'ok')
   assert.is(tso?.status, 'warning')
@@ -217,6 +235,10 @@ test('the userspace datapath gets the advice to turn TSO on', () => {
   assert.is(ovsChecks('unix:/x', { ...world, userspaceTso: true })[1]?.status, 'ok')
   assert.is(only(ovsChecks('unix:/x', { ...world, userspaceBridges: [] })).status, 'ok')
   assert.is(only(ovsChecks('unix:/x', { ...world, userspaceBridges: [], behind: true })).status, 'warning')
+  assert.match(
+    only(ovsChecks('unix:/x', { ...world, userspaceBridges: [], served: false })).detail,
+    /never run/,
+  )
   assert.is(only(ovsChecks('unix:/x', undefined)).status, 'warning')
 })
 
@@ -303,25 +325,61 @@ test('a Docker that is not there, or does not answer, is missing', async () => {
   assert.match(silent.detail, /does not answer within 100 ms/)
 })
 
-test('the doctor looks at everything, and says that nothing works without the addon', async () => {
+test('the doctor looks at everything, and each thing once', async () => {
   const report = await doctor({
     ovsdb: `unix:${directory}/nobody`,
     docker: `unix://${directory}/nobody`,
     runDir: join(directory, 'run'),
-    kernelError: new Error('invalid ELF header'),
+    kernel: kernelThat(async () => 4026531840),
   })
   const status = new Map(report.checks.map((check) => [check.name, check.status]))
   assert.is(status.size, report.checks.length)
   assert.is(status.get('Linux'), 'ok')
+  assert.is(status.get('native addon'), 'ok')
   assert.is(status.get('OVSDB'), 'missing')
   assert.is(status.get('Docker'), 'missing')
   assert.is(status.get(join(directory, 'run')), 'ok')
-  assert.is(
-    report.checks.find((check) => check.name === 'native addon')?.detail,
-    'it could not be loaded: invalid ELF header',
-  )
-  assert.not(report.ok)
   assert.equal(JSON.parse(JSON.stringify(report)), report)
 })
+
+test('nothing works without the addon', async () => {
+  const fault = new EcdockError('ADDON_MISSING', 'load addon', 'invalid ELF header', { hint: 'Build it.' })
+  const report = await doctor({
+    ovsdb: `unix:${directory}/nobody`,
+    docker: `unix://${directory}/nobody`,
+    runDir: directory,
+    kernelError: fault,
+  })
+  assert.equal(
+    report.checks.find((check) => check.name === 'native addon'),
+    {
+      name: 'native addon',
+      status: 'missing',
+      detail: 'invalid ELF header',
+      hint: 'Build it.',
+      neededFor: 'everything',
+      optional: false,
+    },
+  )
+  assert.not(report.ok)
+})
+
+test('an addon that loads and does not work is missing too', async () => {
+  const report = await doctor({
+    ovsdb: `unix:${directory}/nobody`,
+    docker: `unix://${directory}/nobody`,
+    runDir: directory,
+    kernel: kernelThat(() => Promise.reject(new Error('undefined symbol'))),
+  })
+  const addon = report.checks.find((check) => check.name === 'native addon')
+  assert.is(addon?.status, 'missing')
+  assert.is(addon?.detail, 'undefined symbol')
+})
+
+/** The doctor asks the kernel for nothing but the identity of its own namespace. */
+function kernelThat(namespaceId: Kernel['namespaceId']): Kernel {
+  const kernel: Partial<Kernel> = { namespaceId }
+  return kernel as Kernel
+}
 
 test.run()
