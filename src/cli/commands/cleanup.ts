@@ -1,0 +1,21 @@
+import { Option } from 'commander'
+import type { CommandSpec } from '../command.js'
+import { cleanupText } from '../render/cleanup.js'
+
+export interface CleanupFlags {
+  dryRun?: boolean
+}
+
+export const cleanup: CommandSpec<CleanupFlags> = {
+  name: 'cleanup',
+  summary: 'remove ghosts and what exited containers have left',
+  description: 'Only what carries the mark of ecdock-fast is touched, on every vswitch.',
+  options: () => [new Option('-n, --dry-run', 'only say what would be removed')],
+  takes: [],
+  examples: ['ecdock-fast cleanup --dry-run'],
+  run: (invocation, _args, flags) =>
+    invocation.withWorld(async (world) => {
+      const report = await world.cleanup({ dryRun: flags.dryRun === true })
+      return { document: report, text: () => cleanupText(report) }
+    }),
+}

@@ -1,0 +1,92 @@
+import { Option } from 'commander'
+import { EcdockError } from '../../errors.js'
+import type { VswitchKind, VswitchOptions } from '../../vswitch/vswitch.js'
+import type { Answer, CommandSpec } from '../command.js'
+import { cancelled, type Invocation } from '../invocation.js'
+import { vswitchDocument } from '../render/vswitch.js'
+
+export interface CreateVswitchFlags {
+  kind?: VswitchKind
+  usermode?: boolean
+  ipv6Prefix?: string
+}
+
+export const createVswitch: CommandSpec<CreateVswitchFlags> = {
+  name: 'create-vswitch',
+  summary: 'make a vswitch',
+  description: [
+    "CIDR is the switch's own address with its prefix length: slot 1 of 10.0.0.254/24 is 10.0.0.1, with MAC",
+    '52:00:0a:00:00:01 and IPv6 address PREFIX::10.0.0.1/64. DEVICE is an interface of the host that becomes the',
+    "switch's uplink. Without --kind it is a Linux bridge, which needs nothing installed; --usermode and DEVICE",
+    'ask for Open vSwitch. Without NAME it is br0, or ovs0 when it is an Open vSwitch bridge.',
+  ].join(' '),
+  usage: '[NAME] CIDR [DEVICE]',
+  options: () => [
+    new Option('--kind <KIND>', 'bridge: a Linux bridge; ovs: an Open vSwitch bridge').choices([
+      'bridge',
+      'ovs',
+    ]),
+    new Option('--usermode', "Open vSwitch's userspace datapath, which needs no kernel module"),
+    new Option('--ipv6-prefix <PREFIX>', "of the slots' IPv6 addresses (default: 2001:db8)"),
+  ],
+  takes: ['vswitch'],
+  examples: [
+    'ecdock-fast create-vswitch 10.0.0.254/24',
+    'ecdock-fast create-vswitch ovs0 10.0.0.254/24 --kind ovs --usermode',
+  ],
+  run: runCreateVswitch,
+}
+
+/** What the arguments and flags ask for. Names and numbers are checked by the host. */
+export function vswitchOptions(
+  args: readonly string[],
+  flags: CreateVswitchFlags,
+  defaultName?: string,
+): VswitchOptions {
+  // A vswitch's name starts with a letter and holds no '/', so the first argument tells which one it is.
+  const named = args[0] !== undefined && !/^[0-9]|\//.test(args[0])
+  const [subnet, device, ...rest] = named ? args.slice(1) : args
+  if (subnet === undefined) {
+    throw usage('the CIDR is missing', 'write `ecdock-fast create-vswitch 10.0.0.254/24`')
+  }
+  if (rest.length > 0) throw usage('there are too many arguments', 'it takes [NAME] CIDR [DEVICE]')
+  const needsOvs = flags.usermode === true || device !== undefined
+  if (flags.kind === 'bridge' && needsOvs) {
+    const what = flags.usermode === true ? '--usermode' : 'DEVICE'
+    throw usage(`${what} is for Open vSwitch, and --kind says bridge`, 'leave out one of the two')
+  }
+  const kind = flags.kind ?? (needsOvs ? 'ovs' : 'bridge')
+  const name = (named ? args[0] : defaultName) ?? (kind === 'ovs' ? 'ovs0' : 'br0')
+  return {
+    name,
+    kind,
+    subnet,
+    ...(flags.ipv6Prefix !== undefined && { ipv6Prefix: flags.ipv6Prefix }),
+    ...(flags.usermode === true && { usermode: true }),
+    ...(device !== undefined && { device }),
+  }
+}
+
+async function runCreateVswitch(
+  invocation: Invocation,
+  args: string[],
+  flags: CreateVswitchFlags,
+): Promise<Answer> {
+  const options = vswitchOptions(args, flags, invocation.vswitchName)
+  return invocation.withWorld(async (world) => {
+    const vswitch = await world.createVswitch(options)
+    if (invocation.signal.aborted) {
+      await world.deleteVswitch(vswitch.name)
+      throw cancelled(invocation.command, invocation.signal)
+    }
+    const article = vswitch.kind === 'ovs' ? 'an Open vSwitch bridge' : 'a Linux bridge'
+    return {
+      document: vswitchDocument(vswitch),
+      text: () => `${vswitch.name} is there: ${article}, ${vswitch.subnet}`,
+    }
+  })
+}
+
+function usage(message: string, hint: string): EcdockError {
+  return new EcdockError('USAGE', 'create-vswitch', message, { hint })
+}

@@ -1,0 +1,34 @@
+import type { DoctorReport } from '../../doctor/doctor.js'
+import type { CommandSpec } from '../command.js'
+import { EXIT_DONE, EXIT_MISSING } from '../exit-status.js'
+import { hostOptions } from '../global-options.js'
+import { doctorText } from '../render/doctor.js'
+
+const DEFAULTS = {
+  ovsdb: 'unix:/run/openvswitch/db.sock',
+  docker: 'unix:///var/run/docker.sock',
+  runDir: '/run/ecdock-fast',
+}
+
+export const doctor: CommandSpec<object> = {
+  name: 'doctor',
+  summary: 'check what this host has and what is missing',
+  description: 'Changes nothing. Exit status 3 when something is missing.',
+  takes: [],
+  examples: ['ecdock-fast doctor'],
+  run: async (invocation) => {
+    const where = { ...DEFAULTS, ...hostOptions(invocation.options, invocation.io.env) }
+    const { doctor: examine } = await import('../../doctor/doctor.js')
+    let report: DoctorReport
+    try {
+      report = await invocation.withWorld(({ kernel }) => examine({ ...where, kernel }))
+    } catch (kernelError) {
+      report = await examine({ ...where, kernelError })
+    }
+    return {
+      document: report,
+      text: () => doctorText(report, invocation.colors),
+      status: report.ok ? EXIT_DONE : EXIT_MISSING,
+    }
+  },
+}

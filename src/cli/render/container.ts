@@ -1,0 +1,8 @@
+import type { StartedContainer } from '../../docker/slot-container.js'
+import type { Colors } from '../invocation.js'
+import { portLine } from './port.js'
+
+/** A container that has just been started in a slot. */
+export function containerText(started: StartedContainer, colors: Colors): string {
+  return `${colors.bold(started.name)}  ${started.container.slice(0, 12)}\n${portLine(started.port, colors)}`
+}

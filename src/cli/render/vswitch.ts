@@ -1,0 +1,18 @@
+import type { Port, Vswitch, VswitchKind } from '../../vswitch/vswitch.js'
+
+/** A vswitch as `--json` prints it. */
+export interface VswitchDocument {
+  name: string
+  kind: VswitchKind
+  subnet: string
+  ipv6Prefix: string
+}
+
+export interface ListedVswitch extends VswitchDocument {
+  ports: Port[]
+}
+
+export function vswitchDocument(vswitch: Vswitch): VswitchDocument {
+  const { name, kind, subnet, ipv6Prefix } = vswitch
+  return { name, kind, subnet, ipv6Prefix }
+}

@@ -1,0 +1,18 @@
+import type { SlotContainers } from '../docker/slot-containers.js'
+import type { CleanupReport, HostOptions } from '../host.js'
+import type { Kernel } from '../kernel/kernel.js'
+import type { Vswitch, VswitchOptions } from '../vswitch/vswitch.js'
+
+/** What the commands need of a Host; a test can put something smaller in its place. */
+export interface World {
+  readonly kernel: Kernel
+  readonly containers: Pick<SlotContainers, 'start' | 'attach' | 'stop' | 'restart'>
+  createVswitch(options: VswitchOptions): Promise<Vswitch>
+  vswitch(name: string): Promise<Vswitch>
+  vswitches(): Promise<Vswitch[]>
+  deleteVswitch(name: string): Promise<void>
+  cleanup(options?: { dryRun?: boolean }): Promise<CleanupReport>
+  close(): Promise<void>
+}
+
+export type OpenWorld = (options: HostOptions) => Promise<World>
