@@ -17,32 +17,35 @@ export function takeGroup(queue: Item[], most: number): Group | undefined {
   if (first === undefined) return undefined
   if ('error' in first) return { kind: 'error', error: first.error, items: [first] }
   const { operation } = first
+  const { vswitch } = 'vswitch' in operation ? operation : {}
   if (operation.op === 'plug') {
-    const operations = [operation]
-    const items: Item[] = [first]
-    for (let next = queue[0]; next !== undefined && items.length < most; next = queue[0]) {
-      if (!('operation' in next) || next.operation.op !== 'plug') break
-      if (next.operation.vswitch !== operation.vswitch) break
-      operations.push(next.operation)
-      items.push(next)
-      queue.shift()
-    }
-    return { kind: 'plug', vswitch: operation.vswitch, operations, items }
+    const fits = (next: Operation): next is PlugOperation => next.op === 'plug' && next.vswitch === vswitch
+    return { kind: 'plug', vswitch, ...takeWhile(queue, first, operation, most, fits) }
   }
   if (operation.op === 'unplug') {
-    const operations = [operation]
-    const items: Item[] = [first]
+    // The same slot again is another operation, which finds the slot empty.
     const slots = new Set([operation.slot])
-    for (let next = queue[0]; next !== undefined && items.length < most; next = queue[0]) {
-      if (!('operation' in next) || next.operation.op !== 'unplug') break
-      // The same slot again is another operation, which finds the slot empty.
-      if (next.operation.vswitch !== operation.vswitch || slots.has(next.operation.slot)) break
-      slots.add(next.operation.slot)
-      operations.push(next.operation)
-      items.push(next)
-      queue.shift()
-    }
-    return { kind: 'unplug', vswitch: operation.vswitch, operations, items }
+    const fits = (next: Operation): next is UnplugOperation =>
+      next.op === 'unplug' && next.vswitch === vswitch && slots.size < slots.add(next.slot).size
+    return { kind: 'unplug', vswitch, ...takeWhile(queue, first, operation, most, fits) }
   }
   return { kind: 'single', operation, items: [first] }
+}
+
+function takeWhile<Kind extends Operation>(
+  queue: Item[],
+  first: Item,
+  operation: Kind,
+  most: number,
+  fits: (next: Operation) => next is Kind,
+): { operations: Kind[]; items: Item[] } {
+  const operations = [operation]
+  const items = [first]
+  for (let next = queue[0]; next !== undefined && items.length < most; next = queue[0]) {
+    if (!('operation' in next) || !fits(next.operation)) break
+    operations.push(next.operation)
+    items.push(next)
+    queue.shift()
+  }
+  return { operations, items }
 }

@@ -1,3 +1,4 @@
+import { endianness } from 'node:os'
 import { EcdockError } from '../../errors.js'
 
 /** An IPv4 network: its first address as a number, and its prefix length. */
@@ -50,7 +51,8 @@ function overlaps(a: Network, b: Network): boolean {
 
 /** The kernel prints addresses as they lie in memory, which is the other way round on little-endian machines. */
 function hostOrder(hexadecimal: string): number {
-  return Buffer.from(hexadecimal, 'hex').readUInt32LE()
+  const bytes = Buffer.from(hexadecimal, 'hex')
+  return endianness() === 'LE' ? bytes.readUInt32LE() : bytes.readUInt32BE()
 }
 
 function ones(mask: number): number {
