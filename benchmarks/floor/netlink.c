@@ -58,14 +58,18 @@ void request_nest_end(struct request *request, struct rtattr *nest) {
   nest->rta_len = (char *)request + request->header.nlmsg_len - (char *)nest;
 }
 
-int netlink_open_in(int netns) {
-  if (setns(netns, CLONE_NEWNET) < 0) die("setns", errno);
+int netlink_open(void) {
   int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   if (fd < 0) die("socket", errno);
   int on = 1;
   setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof on);
   setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   return fd;
+}
+
+int netlink_open_in(int netns) {
+  if (setns(netns, CLONE_NEWNET) < 0) die("setns", errno);
+  return netlink_open();
 }
 
 // Sends the request and receives one datagram, which both an acknowledgement and RTM_NEWLINK fit into.

@@ -21,6 +21,8 @@ void request_string(struct request *request, int type, const char *text);
 struct rtattr *request_nest(struct request *request, int type, const void *body, size_t length);
 void request_nest_end(struct request *request, struct rtattr *nest);
 
+int netlink_open(void);
+
 // Enters the namespace behind the descriptor and opens a netlink socket there; the thread stays inside.
 int netlink_open_in(int netns);
 

@@ -4,13 +4,16 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,6 +37,7 @@ static int open_target(const struct place *place, int slot) {
 }
 
 static int open_netlink(const struct place *place) {
+  if (place->netns == NULL) return netlink_open();
   int netns = open_path(place->netns);
   int fd = netlink_open_in(netns);
   close(netns);
@@ -60,7 +64,7 @@ static void add_veth(const struct place *place, int fd, int target, int slot, un
   request_string(&request, IFLA_IFNAME, name);
   request_u32(&request, IFLA_MTU, mtu);
   request_u32(&request, IFLA_GROUP, group);
-  request_u32(&request, IFLA_MASTER, place->bridge_ifindex);
+  if (place->bridge_ifindex != 0) request_u32(&request, IFLA_MASTER, place->bridge_ifindex);
   struct rtattr *info = request_nest(&request, IFLA_LINKINFO, NULL, 0);
   request_string(&request, IFLA_INFO_KIND, "veth");
   struct rtattr *data = request_nest(&request, IFLA_INFO_DATA, NULL, 0);
@@ -126,7 +130,17 @@ static void add_default_route(int fd, int ifindex) {
   netlink_do(fd, &request, "RTM_NEWROUTE");
 }
 
-static void configure_target(int target, int slot) {
+// Nothing fills in the checksums of what the userspace datapath forwards, so the target must do it.
+static void disable_tx_checksum(void) {
+  struct ethtool_value wanted = {.cmd = ETHTOOL_STXCSUM, .data = 0};
+  struct ifreq request = {.ifr_data = (char *)&wanted};
+  strcpy(request.ifr_name, target_ifname);
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0) die("SIOCETHTOOL", errno);
+  close(fd);
+}
+
+static void configure_target(const struct place *place, int target, int slot) {
   const int loopback = 1;
   char text[64];
   int fd = netlink_open_in(target);
@@ -135,6 +149,7 @@ static void configure_target(int target, int slot) {
   add_address(fd, ifindex, AF_INET, text, prefix4);
   snprintf(text, sizeof text, "2001:db8::10.0.%d.%d", slot >> 8, slot & 0xff);
   add_address(fd, ifindex, AF_INET6, text, prefix6);
+  if (place->netns == NULL) disable_tx_checksum();
   set_up(fd, loopback);
   set_up(fd, ifindex);
   add_default_route(fd, ifindex);
@@ -168,11 +183,11 @@ void ports_plug(const struct place *place, unsigned group, int first, int count)
     int target = open_target(place, slot);
     add_veth(place, fd, target, slot, group);
     set_alias(place, fd, slot);
-    configure_target(target, slot);
+    configure_target(place, target, slot);
+    go_home(place);
     close(target);
   }
   close(fd);
-  go_home(place);
 }
 
 void ports_unplug(const struct place *place, int first, int count) {

@@ -5,10 +5,10 @@
 // Where ports are made. `home` is the namespace that the program goes back to.
 struct place {
   int home;
-  // Path of the namespace with the switch.
+  // Path of the namespace with the Linux bridge; NULL for Open vSwitch, whose ports belong at home.
   const char *netns;
-  // The Linux bridge there.
   const char *bridge;
+  // Of the Linux bridge; 0 for Open vSwitch, which takes ports by their names.
   int bridge_ifindex;
   // Target namespaces are these paths with the slot number behind.
   const char *targets;

@@ -3,6 +3,7 @@ import { run, sourcePath } from '../program.js'
 import { TARGET_PATHS } from '../targets.js'
 import type { Contestant } from './contestant.js'
 import { LineProgram } from './line-program.js'
+import { createOvsBridge } from './ovs-bridge.js'
 
 /** Group of the links while they are in use, and the one that those about to be deleted are put into. */
 const IN_USE = 100
@@ -32,7 +33,7 @@ function createBridge(name: string): string {
  */
 export function floor(program: string): Contestant {
   const bridge = 'floor'
-  const child = new LineProgram(program, [createBridge(bridge), bridge, TARGET_PATHS])
+  const child = new LineProgram(program, ['bridge', createBridge(bridge), bridge, TARGET_PATHS])
   return {
     name: 'C floor',
     slow: false,
@@ -48,7 +49,7 @@ export function floor(program: string): Contestant {
 /** The same, but its links are put into the group that is deleted only when they are deleted. */
 export function regroupingFloor(program: string): Contestant {
   const bridge = 'regroup'
-  const child = new LineProgram(program, [createBridge(bridge), bridge, TARGET_PATHS])
+  const child = new LineProgram(program, ['bridge', createBridge(bridge), bridge, TARGET_PATHS])
   const unplugAll = async (first: number, count: number) =>
     (await child.ask(`regroup ${DOOMED} ${first} ${count}`)) + (await child.ask(`delete-group ${DOOMED}`))
   return {
@@ -58,6 +59,26 @@ export function regroupingFloor(program: string): Contestant {
     unplug: (slot) => unplugAll(slot, 1),
     plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: (count) => unplugAll(1, count),
+    settle: async () => {},
+    close: () => child.close(),
+  }
+}
+
+/**
+ * The floor on Open vSwitch: the netlink messages and the bare transaction. `ovsdb` is the path of the
+ * database's socket; `env` leads ovs-vsctl there, which makes the bridge.
+ */
+export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv): Contestant {
+  const bridge = 'floor'
+  createOvsBridge(bridge, env)
+  const child = new LineProgram(program, ['ovs', ovsdb, bridge, TARGET_PATHS])
+  return {
+    name: 'C floor',
+    slow: false,
+    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
+    unplug: (slot) => child.ask(`unplug ${slot} 1`),
+    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
+    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
     settle: async () => {},
     close: () => child.close(),
   }

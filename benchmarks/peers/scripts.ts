@@ -3,6 +3,7 @@ import { run, sourcePath } from '../program.js'
 import { TARGET_NAMES } from '../targets.js'
 import type { Contestant, ContestantName } from './contestant.js'
 import { LineProgram } from './line-program.js'
+import { createOvsBridge } from './ovs-bridge.js'
 
 /** A script in benchmarks/peers that answers `plug FIRST COUNT` and `unplug FIRST COUNT`. */
 function script(name: ContestantName, file: string, bridge: string, env: NodeJS.ProcessEnv): Contestant {
@@ -29,14 +30,14 @@ export function ip(bridge: string): Contestant {
 /** `ip` and `ovs-vsctl`, as ecDock does it. `env` leads ovs-vsctl to its database. */
 export function ovsVsctl(env: NodeJS.ProcessEnv): Contestant {
   const bridge = 'vsctl'
-  run('ovs-vsctl', ['add-br', bridge, '--', 'set', 'bridge', bridge, 'datapath_type=netdev'], env)
+  createOvsBridge(bridge, env)
   return script('ip + ovs-vsctl', 'ovs-vsctl.sh', bridge, env)
 }
 
 /** `ovs-docker`, with a `docker` that only looks up process ids in the files of `pids`. */
 export function ovsDocker(env: NodeJS.ProcessEnv, directory: string, pids: string): Contestant {
   const bridge = 'ovsdocker'
-  run('ovs-vsctl', ['add-br', bridge, '--', 'set', 'bridge', bridge, 'datapath_type=netdev'], env)
+  createOvsBridge(bridge, env)
   const programs = `${directory}/programs`
   mkdirSync(programs)
   copyFileSync(sourcePath('benchmarks/peers/docker-inspect.sh'), `${programs}/docker`)

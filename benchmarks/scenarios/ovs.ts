@@ -1,6 +1,7 @@
 import { Host } from '../../src/host.js'
 import { startOvs } from '../../test/support/ovs.js'
 import type { Measurements } from '../measurements.js'
+import { buildFloor, ovsFloor } from '../peers/floor.js'
 import { ours } from '../peers/ours.js'
 import { ovsDocker, ovsVsctl } from '../peers/scripts.js'
 import { type Effort, race } from '../rounds.js'
@@ -25,8 +26,8 @@ export const QUICK_EFFORT: Effort = {
 }
 
 /**
- * Kind `ovs`: an Open vSwitch of its own with the userspace datapath, against ip with ovs-vsctl and against
- * ovs-docker. Each has a bridge of its own, and each leaves it empty before the next one begins.
+ * Kind `ovs`: an Open vSwitch of its own with the userspace datapath, against the floor in C, ip with
+ * ovs-vsctl, and ovs-docker. Each has a bridge of its own, and each leaves it empty before the next one begins.
  */
 export async function ovs(
   effort: Effort,
@@ -42,6 +43,7 @@ export async function ovs(
   const env = { ...process.env, ...openVswitch.env }
   const contestants = [
     await ours(host, { name: 'ours', kind: 'ovs', subnet: SUBNET, usermode: true }),
+    ovsFloor(buildFloor(directory), `${openVswitch.directory}/db.sock`, env),
     ovsVsctl(env),
     ovsDocker(env, directory, pids),
   ]
