@@ -15,11 +15,10 @@ import { shellQuote } from './shell-quote.js'
 /**
  * The steps of a plan as the commands of iproute2, ethtool and sysctl that do the same, in the same order,
  * one command a line, for a POSIX shell. What only a plan can do (check, and do nothing then) becomes a
- * comment. When a step chooses among names such as `eth*`, `chosen` is the name it will choose; without it
- * the printed commands choose it themselves.
+ * comment. Where a step chooses the lowest free of `eth*`, the commands choose it too.
  */
-export function explainSteps(steps: readonly Step[], chosen?: string): string[] {
-  const names = new Names(steps, chosen)
+export function explainSteps(steps: readonly Step[]): string[] {
+  const names = new Names(steps)
   return steps.flatMap((step) => explainStep(step, names))
 }
 
@@ -30,7 +29,7 @@ function explainStep(step: Step, names: Names): string[] {
     case 'bridge':
       return bridge(step, names)
     case 'link':
-      return [`${ip(step.netns)} link set dev ${names.word(step.name)}${settings(step)}`]
+      return [`${ip(step.netns)} link set dev ${names.word(step.name)}${settings(step, names)}`]
     case 'address':
       return [address(step, names)]
     case 'route':
@@ -40,7 +39,7 @@ function explainStep(step: Step, names: Names): string[] {
     case 'sysctl':
       return [sysctl(step, names)]
     case 'netns':
-      return namespace(step)
+      return namespace(step, names)
     case 'vacant':
       return vacant(step, names)
     case 'alive':
@@ -53,43 +52,38 @@ function veth(step: VethStep, names: Names): string[] {
   const { peer } = step
   const where = peer.netns === step.netns ? '' : ` netns ${namespaceWord(peer.netns)}`
   const lines = [
-    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined })}` +
-      ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined })}${where}`,
+    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined }, names)}` +
+      ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined }, names)}${where}`,
   ]
-  if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), step.alias))
-  if (peer.alias !== undefined) lines.push(alias(peer.netns, names.word(peer.name), peer.alias))
+  if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), names.alias(step.alias)))
+  if (peer.alias !== undefined) lines.push(alias(peer.netns, names.word(peer.name), names.alias(peer.alias)))
   return lines
 }
 
 function bridge(step: BridgeStep, names: Names): string[] {
   const name = names.word(step.name)
-  const made = settings({ ...step, up: true, alias: undefined })
+  const made = settings({ ...step, up: true, alias: undefined }, names)
   const lines = [`${ip(step.netns)} link add name ${name}${made} type bridge mcast_snooping 0`]
-  if (step.alias !== undefined) lines.push(alias(step.netns, name, step.alias))
+  if (step.alias !== undefined) lines.push(alias(step.netns, name, names.alias(step.alias)))
   return lines
 }
 
 function alias(netns: string, name: string, text: string): string {
-  return `${ip(netns)} link set dev ${name} alias ${shellQuote(text)}`
+  return `${ip(netns)} link set dev ${name} alias ${text}`
 }
 
 type Settings = { [Key in 'up' | 'mtu' | 'mac' | 'master' | 'group' | 'alias']?: LinkStep[Key] | undefined }
 
 /** The settings of a link in the words of ip-link(8), each with a space before it. */
-function settings({ master, mac, mtu, group, alias: text, up }: Settings): string {
+function settings({ master, mac, mtu, group, alias: text, up }: Settings, names: Names): string {
   const words: string[] = []
-  if (master !== undefined) words.push('master', linkWord(master))
+  if (master !== undefined) words.push('master', shellQuote(master))
   if (mac !== undefined) words.push('address', shellQuote(mac))
   if (mtu !== undefined) words.push('mtu', String(mtu))
   if (group !== undefined) words.push('group', String(group))
-  if (text !== undefined) words.push('alias', shellQuote(text))
+  if (text !== undefined) words.push('alias', names.alias(text))
   if (up !== undefined) words.push(up ? 'up' : 'down')
   return words.map((word) => ` ${word}`).join('')
-}
-
-/** ip(8) takes `if7` for the link of index 7 (ll_idx_a2n in iproute2's lib/ll_map.c). */
-function linkWord(nameOrIndex: string): string {
-  return /^\d+$/.test(nameOrIndex) ? `if${nameOrIndex}` : shellQuote(nameOrIndex)
 }
 
 function address(step: AddressStep, names: Names): string {
@@ -112,63 +106,69 @@ function sysctl(step: SysctlStep, names: Names): string {
   return `${inside(step.netns)}sysctl -w ${names.within(`${key}=${step.value}`)}`
 }
 
-function namespace(step: NamespaceStep): string[] {
+function namespace(step: NamespaceStep, names: Names): string[] {
   const name = shellQuote(step.name)
-  return [`ip netns add ${name}`, `ip -n ${name} link set dev lo${settings({ alias: step.alias, up: true })}`]
+  return [
+    `ip netns add ${name}`,
+    `ip -n ${name} link set dev lo${settings({ alias: step.alias, up: true }, names)}`,
+  ]
 }
 
 function vacant(step: VacantStep, names: Names): string[] {
+  const choice = names.choice(step)
   const taken = [
-    ...(names.chooses(step) ? [] : [`the name ${names.shown(step.name)}`]),
+    ...(choice.length > 0 ? [] : [`the name ${quoted(step.name)}`]),
     ...(step.mac === undefined ? [] : [`the MAC ${quoted(step.mac)}`]),
     ...step.addresses.map((text) => `the address ${quoted(text)}`),
   ]
+  if (taken.length === 0) return choice
   const where = step.netns === '' ? 'this namespace' : `namespace ${quoted(step.netns)}`
-  const comment = taken.length === 0 ? [] : [`# stop here if ${where} already has ${taken.join(' or ')}`]
-  return names.chooses(step) ? [...comment, names.choice(step)] : comment
+  return [`# stop here if ${where} already has ${taken.join(' or ')}`, ...choice]
 }
 
-/** Names of interfaces in commands, where one of them may be chosen by a `vacant` step with a `*`. */
+/**
+ * Names of interfaces in commands. What the plan's `vacant` step finds only when it runs is found by the
+ * shell: the number behind `eth` in `$n`, the namespace's inode number by stat(1).
+ */
 class Names {
+  readonly #vacant: VacantStep | undefined
+  /** The name with a `*` that all later steps mean. */
   readonly #pattern: string | undefined
-  readonly #chosen: string | undefined
 
-  constructor(steps: readonly Step[], chosen: string | undefined) {
-    this.#pattern = steps.find(choosesName)?.name
-    this.#chosen = chosen
-  }
-
-  /** Whether the commands have to choose the name of this step themselves. */
-  chooses(step: VacantStep): boolean {
-    return step.name === this.#pattern && this.#chosen === undefined
+  constructor(steps: readonly Step[]) {
+    this.#vacant = steps.find((step) => step.op === 'vacant')
+    this.#pattern = this.#vacant?.name.includes('*') ? this.#vacant.name : undefined
   }
 
   /** One line that sets `n` to the lowest number whose name is free. */
-  choice(step: VacantStep): string {
+  choice(step: VacantStep): string[] {
+    if (step.name !== this.#pattern) return []
     const taken = `${ip(step.netns)} link show dev ${this.word(step.name)} >/dev/null 2>&1`
-    return `n=0; while ${taken}; do n=$((n + 1)); done`
+    return [`n=0; while ${taken}; do n=$((n + 1)); done`]
   }
 
   word(name: string): string {
-    return name === this.#pattern ? this.within(name) : shellQuote(name)
-  }
-
-  /** As a comment shows it. */
-  shown(name: string): string {
-    return quoted(name === this.#pattern ? (this.#chosen ?? name) : name)
+    return name === this.#pattern ? name.split('*').map(quotePart).join('$n') : shellQuote(name)
   }
 
   /** A word that has the name somewhere within it. */
   within(text: string): string {
     if (this.#pattern === undefined) return shellQuote(text)
-    if (this.#chosen !== undefined) return shellQuote(text.replaceAll(this.#pattern, this.#chosen))
-    const name = this.#pattern.split('*').map(quotePart).join('$n')
-    return text.split(this.#pattern).map(quotePart).join(name)
+    return text.split(this.#pattern).map(quotePart).join(this.word(this.#pattern))
   }
-}
 
-function choosesName(step: Step): step is VacantStep {
-  return step.op === 'vacant' && step.name.includes('*')
+  /** An alias, with what `{ifname}` and `{netns}` in it stand for. */
+  alias(text: string): string {
+    const vacant = this.#vacant
+    if (vacant === undefined) return shellQuote(text)
+    const known = this.#pattern === undefined ? text.replaceAll('{ifname}', vacant.name) : text
+    const words = known.split(/(\{ifname\}|\{netns\})/).map((part) => {
+      if (part === '{ifname}') return this.word(vacant.name)
+      if (part === '{netns}') return `$(stat -Lc %i ${shellQuote(vacant.netns || '/proc/self/ns/net')})`
+      return quotePart(part)
+    })
+    return words.join('') || "''"
+  }
 }
 
 function quotePart(part: string): string {

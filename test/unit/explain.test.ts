@@ -41,13 +41,13 @@ test('a namespace that has no name is entered by its path', () => {
   explains(
     [
       { op: 'veth', netns: '', name: 'ovs0-s1', peer: { netns: PID, name: 'eth0', group: 3 } },
-      { op: 'veth', netns: PID, name: 'eth1', master: '12', peer: { netns: '', name: 'ovs0-s2' } },
+      { op: 'veth', netns: PID, name: 'eth1', master: 'br1', peer: { netns: '', name: 'ovs0-s2' } },
       { op: 'veth', netns: BLUE, name: 'a', peer: { netns: BLUE, name: 'b' } },
       { op: 'link', netns: '/run/my ns/x', name: 'eth0', up: true },
     ],
     [
       'ip link add name ovs0-s1 up type veth peer name eth0 group 3 netns /proc/1234/ns/net',
-      'nsenter --net=/proc/1234/ns/net ip link add name eth1 master if12 up type veth peer name ovs0-s2 netns /proc/$$/ns/net',
+      'nsenter --net=/proc/1234/ns/net ip link add name eth1 master br1 up type veth peer name ovs0-s2 netns /proc/$$/ns/net',
       'ip -n blue link add name a up type veth peer name b',
       "nsenter '--net=/run/my ns/x' ip link set dev eth0 up",
     ],
@@ -159,13 +159,22 @@ test('the commands choose the lowest free name where the plan would', () => {
   ])
 })
 
-test('when the name that will be chosen is known, the commands show it', () => {
-  assert.equal(explainSteps(CHOOSING, 'eth2'), [
-    '# stop here if namespace "/run/netns/blue" already has the name "eth2"',
-    'ip link add name ovs0-s1 up type veth peer name eth2 netns blue',
-    'ip netns exec blue sysctl -w net.ipv6.conf.eth2.accept_ra=0',
-    'ip -n blue link set dev eth2 up',
-  ])
+test('an alias tells the name and the namespace, which are known only then', () => {
+  const alias = 'port ifname={ifname} netns={netns} target=x'
+  const plug = (name: string): Step[] => [
+    { op: 'vacant', netns: BLUE, name, addresses: [] },
+    { op: 'veth', netns: '', name: 'a', alias, peer: { netns: BLUE, name } },
+  ]
+  const id = '$(stat -Lc %i /run/netns/blue)'
+  assert.is(
+    explainSteps(plug('eth*')).at(-1),
+    `ip link set dev a alias 'port ifname='eth$n' netns='${id}' target=x'`,
+  )
+  assert.is(
+    explainSteps(plug('eth7')).at(-1),
+    `ip link set dev a alias 'port ifname=eth7 netns='${id}' target=x'`,
+  )
+  explains([{ op: 'link', netns: '', name: 'a', alias: '{ifname}' }], ["ip link set dev a alias '{ifname}'"])
 })
 
 test('a quoted word reaches the program as it is', () => {
