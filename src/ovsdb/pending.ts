@@ -34,7 +34,7 @@ export class Pending<T> {
     this.#timer = setTimeout(() => this.reject(limits.expired()), limits.timeoutMs)
     this.#signal = limits.signal
     this.#onAbort = () => this.reject(cancelled(limits.op, limits.signal))
-    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    if (this.#signal !== undefined) onAbort(this.#signal, this.#onAbort)
   }
 
   get settled(): boolean {
@@ -59,9 +59,40 @@ export class Pending<T> {
     if (this.#settled) return false
     this.#settled = true
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort)
     for (const action of this.#atEnd) action()
     return true
+  }
+}
+
+interface Abortion {
+  actions: Set<() => void>
+  listener: () => void
+}
+
+/** One listener a signal, however many wait on it: Node takes more than ten for a leak and warns. */
+const abortions = new WeakMap<AbortSignal, Abortion>()
+
+function onAbort(signal: AbortSignal, action: () => void): void {
+  let abortion = abortions.get(signal)
+  if (abortion === undefined) {
+    const actions = new Set<() => void>()
+    const listener = () => {
+      for (const each of [...actions]) each()
+    }
+    abortion = { actions, listener }
+    abortions.set(signal, abortion)
+    signal.addEventListener('abort', listener, { once: true })
+  }
+  abortion.actions.add(action)
+}
+
+function offAbort(signal: AbortSignal, action: () => void): void {
+  const abortion = abortions.get(signal)
+  abortion?.actions.delete(action)
+  if (abortion?.actions.size === 0) {
+    signal.removeEventListener('abort', abortion.listener)
+    abortions.delete(signal)
   }
 }
 

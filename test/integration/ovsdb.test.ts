@@ -10,6 +10,7 @@ import {
   rowIs,
   select,
   update,
+  type Where,
   wait,
 } from '../../src/ovsdb/operations.js'
 import { decodeRows, refusalOf } from '../../src/ovsdb/result.js'
