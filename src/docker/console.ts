@@ -39,14 +39,12 @@ export async function attachConsole(
   // Docker watches for detach keys too: the same ones, so that it does not swallow others.
   const stream = await engine.attach(container.id, keys)
   const restore = raw(console, container)
-  const stopResizing = followSize(engine, container, console)
   try {
     const detached = await converse(engine, container, stream, console, filter)
     if (detached) return { detached: true }
   } finally {
-    stopResizing()
-    stream.destroy()
     restore()
+    stream.destroy()
   }
   return exitOf(engine, container)
 }
@@ -65,6 +63,7 @@ async function converse(
   let left: () => void = () => {}
   const noMoreTyping = () => stream.end()
   const drained = () => stdin.resume()
+  const stopResizing = followSize(engine, container, stdout)
   try {
     return await new Promise<boolean>((resolve) => {
       left = () => resolve(true)
@@ -84,6 +83,7 @@ async function converse(
       if (signal?.aborted) left()
     })
   } finally {
+    stopResizing()
     stdin.off('data', typed)
     stdin.off('end', noMoreTyping)
     stream.off('drain', drained)
@@ -102,7 +102,7 @@ function raw({ stdin }: Console, container: ContainerState): () => void {
 }
 
 /** Keeps the container's terminal as large as the person's. */
-function followSize(engine: DockerEngine, container: ContainerState, { stdout }: Console): () => void {
+function followSize(engine: DockerEngine, container: ContainerState, stdout: Console['stdout']): () => void {
   if (!container.tty || !stdout.isTTY) return () => {}
   const tell = async (more: number): Promise<void> => {
     const { rows, columns } = stdout

@@ -6,6 +6,7 @@ import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
 import { attachConsole, type Console, type ConsoleEnd } from './console.js'
 import type { ContainerSpec, ContainerState, DockerEngine } from './engine.js'
 import { decodeMark, encodeMark, SLOT_LABEL, VSWITCH_LABEL } from './labels.js'
+import { holds, isCode, slotTaken, takeOut } from './occupancy.js'
 import type { SlotContainer, StartedContainer, StartOptions } from './slot-container.js'
 
 export interface StopOptions {
@@ -83,8 +84,9 @@ export class SlotContainers {
     { remove = true, timeoutSeconds }: StopOptions = {},
   ): Promise<SlotContainer> {
     const found = await this.#require(vswitch, slot)
+    const port = await vswitch.port(slot)
     await this.#engine.stop(found.container, timeoutSeconds)
-    await takeOut(vswitch, slot)
+    if (port !== undefined && holds(port, found)) await takeOut(vswitch, slot)
     if (remove) await this.#engine.remove(found.container)
     return found
   }
@@ -104,6 +106,9 @@ export class SlotContainers {
     }
     const found = await this.#require(vswitch, slot)
     const before = await vswitch.port(slot)
+    if (before !== undefined && !holds(before, found)) {
+      throw slotTaken(vswitch, slot, `now holds ${before.target}`, `Take that out first: unplug ${slot}`)
+    }
     await this.#engine.stop(found.container, timeoutSeconds)
     await takeOut(vswitch, slot)
     try {
@@ -137,7 +142,7 @@ export class SlotContainers {
   async #lowestFree(vswitch: Vswitch, refused: ReadonlySet<number>): Promise<number> {
     const [ports, containers] = await Promise.all([vswitch.ports(), this.list()])
     const taken = new Set(refused)
-    for (const { slot } of ports) taken.add(slot)
+    for (const { slot, state } of ports) if (state !== 'ghost') taken.add(slot)
     for (const container of containers) if (container.vswitch === vswitch.name) taken.add(container.slot)
     return lowestFreeSlots(parseSubnet(vswitch.subnet), taken, 1)[0] as number
   }
@@ -266,29 +271,8 @@ export class SlotContainers {
   }
 }
 
-/**
- * Unplugs what a container that has ended leaves in its slot. Its devices die with its namespace, at a time
- * that the kernel chooses, so that they may vanish while they are being unplugged.
- */
-async function takeOut(vswitch: Vswitch, slot: number): Promise<void> {
-  try {
-    await vswitch.unplug(slot)
-  } catch (error) {
-    if (isCode(error, 'SLOT_EMPTY')) return
-    if ((await vswitch.port(slot)) !== undefined) throw error
-  }
-}
-
-function slotTaken(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
-  return new EcdockError('SLOT_TAKEN', 'start', `slot ${slot} of ${vswitch.name} ${by}`, { hint })
-}
-
 function checkCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new EcdockError('CANCELLED', 'start', 'the start was cancelled')
-}
-
-function isCode(error: unknown, code: EcdockError['code']): boolean {
-  return error instanceof EcdockError && error.code === code
 }
 
 /** HTTP 409 is Docker's answer for a name that is taken (Docker Engine API, ContainerCreate). */

@@ -88,8 +88,10 @@ test('a slot that somebody else has just taken is not tried again', async () => 
 
 test('a slot that is taken is refused, saying by what', async () => {
   vswitch.plugged.set(1, 'somebody')
+  vswitch.target = 'pid:77'
   const held = containers.start(vswitch, { slot: 1, image: docker.image })
-  assert.match((await rejectsWith('SLOT_TAKEN', held)).message, 'somebody')
+  assert.match((await rejectsWith('SLOT_TAKEN', held)).message, 'pid:77')
+  vswitch.target = undefined
   await containers.start(vswitch, { slot: 2, image: docker.image, args: FOREVER })
   await containers.stop(vswitch, 2, { remove: false, timeoutSeconds: 0 })
   const dead = await rejectsWith('SLOT_TAKEN', containers.start(vswitch, { slot: 2, image: docker.image }))
@@ -182,6 +184,17 @@ test('what start did not make is never stopped', async () => {
   await rejectsWith('SLOT_EMPTY', containers.restart(vswitch, 2))
   await rejectsWith('SLOT_EMPTY', containers.attach(vswitch, 2, new FakeTerminal()))
   await engine.remove(id)
+})
+
+test('what somebody else has plugged into the slot meanwhile stays there', async () => {
+  const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
+  vswitch.target = 'pid:77'
+  const restart = containers.restart(vswitch, 1)
+  assert.match((await rejectsWith('SLOT_TAKEN', restart)).message, 'pid:77')
+  assert.is((await engine.container(container)).state, 'running')
+  await containers.stop(vswitch, 1, { timeoutSeconds: 0 })
+  assert.equal([...vswitch.plugged.keys()], [1])
+  assert.equal(await docker.containers(), [])
 })
 
 test('a container of another vswitch is not found in the slot', async () => {
@@ -311,6 +324,8 @@ class BookkeepingVswitch implements Vswitch {
   readonly plugged = new Map<number, string>()
   /** The errors with which plugging into these slots fails. */
   readonly refuse = new Map<number, EcdockError>()
+  /** What its ports say they hold, when it is not the container of the slot. */
+  target: string | undefined
   onPlug = (): void => {}
   readonly #mtu = new Map<number, number>()
 
@@ -362,7 +377,7 @@ class BookkeepingVswitch implements Vswitch {
       ifname: 'eth0',
       ipv4: `10.0.0.${slot}/24`,
       mtu: this.#mtu.get(slot) ?? 1500,
-      target: `container:${this.plugged.get(slot)}`,
+      target: this.target ?? `container:${this.name}-s${slot}`,
       netnsId: 1,
       state: 'up',
     }

@@ -1,0 +1,32 @@
+import { EcdockError } from '../errors.js'
+import type { Port, Vswitch } from '../vswitch/vswitch.js'
+import type { SlotContainer } from './slot-container.js'
+
+/** Whether the port is the container's: somebody may have plugged something else into its slot. */
+export function holds(port: Port, { name }: SlotContainer): boolean {
+  const label = `container:${name}`
+  // An interface's mark has room for so much only; a name that was cut ends with a tilde.
+  const cut = port.target.endsWith('~') && label.startsWith(port.target.slice(0, -1))
+  return port.target === label || cut || port.state === 'ghost'
+}
+
+/**
+ * Unplugs what a container that has ended leaves in its slot. Its devices die with its namespace, at a time
+ * that the kernel chooses, so that they may vanish while they are being unplugged.
+ */
+export async function takeOut(vswitch: Vswitch, slot: number): Promise<void> {
+  try {
+    await vswitch.unplug(slot)
+  } catch (error) {
+    if (isCode(error, 'SLOT_EMPTY')) return
+    if ((await vswitch.port(slot)) !== undefined) throw error
+  }
+}
+
+export function slotTaken(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
+  return new EcdockError('SLOT_TAKEN', 'start', `slot ${slot} of ${vswitch.name} ${by}`, { hint })
+}
+
+export function isCode(error: unknown, code: EcdockError['code']): boolean {
+  return error instanceof EcdockError && error.code === code
+}
