@@ -95,7 +95,7 @@ function address(step: AddressStep, names: Names): string {
 function route(step: RouteStep, names: Names): string {
   const command = `${ip(step.netns)}${step.gateway.includes(':') ? ' -6' : ''} route`
   const destination = shellQuote(step.destination)
-  const add = `${command} add ${destination} via ${shellQuote(step.gateway)} dev ${names.word(step.name)}`
+  const add = `${command} add ${destination} via ${shellQuote(step.gateway)} dev ${names.word(step.name)} proto static`
   return step.keepExisting ? `${command} show exact ${destination} | grep -q . || ${add}` : add
 }
 

@@ -170,7 +170,7 @@ test('a second plug takes the next free name and keeps the default route', () =>
   ])
   paste(second)
   assert.equal(addresses('ip -n blue', 'eth1'), ['10.1.0.1/24'])
-  assert.is(sh('ip -n blue route show default').trim(), 'default via 10.0.0.254 dev eth0')
+  assert.is(sh('ip -n blue route show default').trim(), 'default via 10.0.0.254 dev eth0 proto static')
   assert.throws(() => paste(second), /File exists/)
   sh('ip link del ovs0-s1; ip link del ovs0-s9')
 })

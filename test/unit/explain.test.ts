@@ -96,9 +96,9 @@ test('addresses are usable at once, and an existing route may stay', () => {
     [
       'ip -n blue addr add 10.0.0.1/24 dev eth0',
       'ip -n blue addr add 2001:db8::a00:1/64 dev eth0 nodad',
-      'ip -n blue route show exact default | grep -q . || ip -n blue route add default via 10.0.0.254 dev eth0',
-      'ip -n blue -6 route add default via 2001:db8::a00:fe dev eth0',
-      'ip -n blue route add 10.9.0.0/16 via 10.0.0.9 dev eth0',
+      'ip -n blue route show exact default | grep -q . || ip -n blue route add default via 10.0.0.254 dev eth0 proto static',
+      'ip -n blue -6 route add default via 2001:db8::a00:fe dev eth0 proto static',
+      'ip -n blue route add 10.9.0.0/16 via 10.0.0.9 dev eth0 proto static',
     ],
   )
 })
