@@ -75,5 +75,4 @@ async function inBulk(
   measurements.add({ ...subject, operation: 'plug' }, await contestant.plugAll(ports))
   if (ports > 1) await checkTraffic(kernel, contestant, 1, ports)
   measurements.add({ ...subject, operation: 'unplug' }, await contestant.unplugAll(ports))
-  await contestant.settle()
 }

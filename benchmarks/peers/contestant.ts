@@ -13,8 +13,6 @@ export interface Contestant {
   /** Plugs `count` slots from 1 on in the fastest way it has, and tells how long all of them took. */
   plugAll(count: number): Promise<number>
   unplugAll(count: number): Promise<number>
-  /** Called after each bulk round, untimed: leave the world to the next one as it was. */
-  settle(): Promise<void>
   close(): Promise<void>
 }
 

@@ -18,10 +18,12 @@ export function buildFloor(directory: string): string {
   return program
 }
 
-/** A Linux bridge in a namespace of its own, quiet as ecdock-fast's. */
+/** A Linux bridge in a namespace of its own, where nothing speaks IPv6 but what is plugged in: as ecdock-fast's. */
 function createBridge(name: string): string {
   run('ip', ['netns', 'add', name])
   run('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+  const noIpv6 = 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6'
+  run('ip', ['netns', 'exec', name, 'sh', '-c', noIpv6])
   run('ip', ['-n', name, 'link', 'add', name, 'type', 'bridge', 'stp_state', '0', 'mcast_snooping', '0'])
   run('ip', ['-n', name, 'link', 'set', name, 'up'])
   return `/run/netns/${name}`
@@ -41,7 +43,6 @@ export function floor(program: string): Contestant {
     unplug: (slot) => child.ask(`unplug ${slot} 1`),
     plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: () => child.ask(`delete-group ${IN_USE}`),
-    settle: async () => {},
     close: () => child.close(),
   }
 }
@@ -59,7 +60,6 @@ export function regroupingFloor(program: string): Contestant {
     unplug: (slot) => unplugAll(slot, 1),
     plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: (count) => unplugAll(1, count),
-    settle: async () => {},
     close: () => child.close(),
   }
 }
@@ -79,7 +79,6 @@ export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv)
     unplug: (slot) => child.ask(`unplug ${slot} 1`),
     plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: () => child.ask(`delete-group ${IN_USE}`),
-    settle: async () => {},
     close: () => child.close(),
   }
 }

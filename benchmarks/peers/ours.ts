@@ -1,11 +1,11 @@
 import type { Host } from '../../src/host.js'
-import type { Vswitch, VswitchOptions } from '../../src/vswitch/vswitch.js'
+import type { VswitchOptions } from '../../src/vswitch/vswitch.js'
 import { targetPath } from '../targets.js'
 import type { Contestant } from './contestant.js'
 
 /** This package, through its public library, in this process. */
 export async function ours(host: Host, options: VswitchOptions): Promise<Contestant> {
-  let vswitch: Vswitch = await host.createVswitch(options)
+  const vswitch = await host.createVswitch(options)
   return {
     name: 'ecdock-fast',
     slow: false,
@@ -16,12 +16,6 @@ export async function ours(host: Host, options: VswitchOptions): Promise<Contest
       return timed(async () => refuseFailures(await vswitch.plugAll(requests)))
     },
     unplugAll: (count) => timed(async () => refuseFailures(await vswitch.unplugAll(slots(count)))),
-    // Rows of slots that are out of use stay in OVSDB, and would slow the others down.
-    async settle() {
-      if (options.kind !== 'ovs') return
-      await host.deleteVswitch(options.name)
-      vswitch = await host.createVswitch(options)
-    },
     close: () => host.deleteVswitch(options.name),
   }
 }

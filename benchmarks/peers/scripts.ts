@@ -15,7 +15,6 @@ function script(name: ContestantName, file: string, bridge: string, env: NodeJS.
     unplug: (slot) => child.ask(`unplug ${slot} 1`),
     plugAll: (count) => child.ask(`plug 1 ${count}`),
     unplugAll: (count) => child.ask(`unplug 1 ${count}`),
-    settle: async () => {},
     close: () => child.close(),
   }
 }
