@@ -1,4 +1,20 @@
+import { existsSync } from 'node:fs'
+import { parseIpv6Prefix } from './addressing/ipv6-prefix.js'
+import { parseSubnet } from './addressing/subnet.js'
+import { type CleanupReport, cleanup } from './cleanup.js'
+
+import { DockerEngine } from './docker/engine.js'
+import { SlotContainers } from './docker/slot-containers.js'
+import { EcdockError } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
+import { loadKernel } from './kernel/native.js'
+import { OvsdbClient } from './ovsdb/client.js'
+import type { Backend, Surroundings } from './vswitch/backend.js'
+import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } from './vswitch/bridge.js'
+import { checkIfname, checkVswitchName } from './vswitch/names.js'
+import { ovsBackend } from './vswitch/ovs.js'
+import { createOvsBridge, deleteOvsBridge, listOvsBridges, type OvsBridge } from './vswitch/ovs-bridge.js'
+import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 
 export interface HostOptions {
@@ -6,24 +22,177 @@ export interface HostOptions {
   ovsdb?: string
   /** Docker's socket: `unix:///var/run/docker.sock` (the default, or DOCKER_HOST). */
   docker?: string
-  /** Where run-time files go. Default `/run/ecdock-fast`. */
+  /** Where run-time files go, default `/run/ecdock-fast`. The kinds `bridge` and `ovs` need none. */
   runDir?: string
 }
 
-export interface CleanupReport {
-  dryRun: boolean
-  /** What was removed, or would be: one line each, such as `port ovs0-s3 (ghost)`. */
-  removed: { kind: 'port' | 'link' | 'netns' | 'vswitch'; name: string; why: string }[]
+export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
+export const DEFAULT_IPV6_PREFIX = '2001:db8'
+
+/**
+ * One machine: its vswitches and what is plugged into them. All state is read from the kernel and from
+ * OVSDB, so several processes can work side by side.
+ *
+ * ```ts
+ * const host = await Host.open()
+ * const sw = await host.createVswitch({ name: 'br0', subnet: '10.0.0.254/24' })
+ * const port = await sw.plug({ pid: 4711 }, { slot: 1 })
+ * await host.close()
+ * ```
+ */
+export class Host {
+  readonly kernel: Kernel
+  /** Containers that are started in a slot. */
+  readonly containers: SlotContainers
+  readonly #ovsdbEndpoint: string
+  readonly #docker: DockerEngine
+  readonly #around: Surroundings
+  #ovsdb: Promise<OvsdbClient> | undefined
+
+  private constructor(kernel: Kernel, options: HostOptions) {
+    this.kernel = kernel
+    this.#ovsdbEndpoint = options.ovsdb ?? DEFAULT_OVSDB
+    this.#docker = new DockerEngine(options.docker)
+    this.#around = { kernel, docker: () => this.#docker, hasIpv6: existsSync('/proc/sys/net/ipv6') }
+    this.containers = new SlotContainers(this.#docker)
+  }
+
+  /**
+   * Loads the addon; Docker and Open vSwitch are connected to when they are first needed. Throws
+   * ADDON_MISSING.
+   */
+  static async open(options: HostOptions = {}): Promise<Host> {
+    return new Host(loadKernel(), options)
+  }
+
+  /**
+   * Creates a vswitch. Throws NAME_INVALID, SUBNET_INVALID, VSWITCH_EXISTS, ADDRESS_TAKEN, PERMISSION,
+   * UNSUPPORTED, and for kind `ovs` OVSDB_UNREACHABLE, OVSDB_REFUSED and DEVICE_NOT_FOUND. Nothing is left
+   * behind then.
+   */
+  async createVswitch(options: VswitchOptions): Promise<Vswitch> {
+    const subnet = parseSubnet(options.subnet)
+    checkVswitchName(options.name, subnet)
+    if (options.device !== undefined) checkIfname(options.device)
+    const ipv6Prefix = parseIpv6Prefix(options.ipv6Prefix ?? DEFAULT_IPV6_PREFIX)
+    const record = { name: options.name, subnet: subnet.text, ipv6Prefix }
+    const { hasIpv6 } = this.#around
+    const { kind = 'bridge', usermode = false, device } = options
+    if (kind === 'bridge') {
+      checkBridgeOptions(options)
+      await createBridge(this.kernel, record, subnet, hasIpv6)
+      return this.#switch(bridgeBackend(record))
+    }
+    const other = await findBridge(this.kernel, record.name)
+    if (other !== undefined) throw exists(record.name)
+    const client = await this.#connectOvsdb()
+    await createOvsBridge(this.kernel, client, record, subnet, { usermode, device, hasIpv6 })
+    return this.#switch(ovsBackend(record, usermode, client))
+  }
+
+  /** An existing vswitch. Throws VSWITCH_NOT_FOUND. */
+  async vswitch(name: string): Promise<Vswitch> {
+    const backend = await this.#find(name)
+    return this.#switch(backend)
+  }
+
+  /** All vswitches, by kind and name. Those of Open vSwitch are left out when OVSDB cannot be reached. */
+  async vswitches(): Promise<Vswitch[]> {
+    const bridges = (await listBridges(this.kernel)).map(bridgeBackend)
+    const client = await this.#ovsdbIfThere()
+    const ovs = client === undefined ? [] : listOvsBridges(client).map((record) => ovsOf(record, client))
+    return [...bridges, ...ovs].map((backend) => this.#switch(backend))
+  }
+
+  /** Deletes a vswitch and every port on it; the targets keep running. Throws VSWITCH_NOT_FOUND. */
+  async deleteVswitch(name: string): Promise<void> {
+    const backend = await this.#find(name)
+    if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
+    else await deleteOvsBridge(this.kernel, await this.#connectOvsdb(), name)
+  }
+
+  /** Removes what crashes and ended containers left behind, only what is ours. */
+  async cleanup(options: { dryRun?: boolean } = {}): Promise<CleanupReport> {
+    return cleanup(
+      {
+        kernel: this.kernel,
+        vswitches: await this.vswitches(),
+        containers: this.containers,
+      },
+      options.dryRun ?? false,
+    )
+  }
+
+  /** Closes the connections. What is plugged in stays plugged in. */
+  async close(): Promise<void> {
+    const ovsdb = this.#ovsdb
+    this.#ovsdb = undefined
+    await Promise.allSettled([ovsdb?.then((client) => client.close()), this.#docker.close()])
+  }
+
+  #switch(backend: Backend): Vswitch {
+    return new SlotSwitch(backend, this.#around)
+  }
+
+  async #find(name: string): Promise<Backend> {
+    const bridge = await findBridge(this.kernel, name)
+    if (bridge !== undefined) return bridgeBackend(bridge)
+    const client = await this.#ovsdbIfThere()
+    const ovs =
+      client === undefined ? undefined : listOvsBridges(client).find((record) => record.name === name)
+    if (client !== undefined && ovs !== undefined) return ovsOf(ovs, client)
+    const foreign = client?.replica.byName('Bridge', name) !== undefined
+    throw new EcdockError(
+      'VSWITCH_NOT_FOUND',
+      'find vswitch',
+      foreign
+        ? `Open vSwitch has a bridge ${name}, but it was not created by ecdock-fast`
+        : `there is no vswitch ${name}`,
+      {
+        hint:
+          client === undefined
+            ? `Open vSwitch was not asked: nothing answers at ${this.#ovsdbEndpoint}. "ecdock-fast ls" shows the vswitches.`
+            : '"ecdock-fast ls" shows the vswitches; "ecdock-fast create-vswitch" makes one.',
+      },
+    )
+  }
+
+  async #connectOvsdb(): Promise<OvsdbClient> {
+    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint)
+    try {
+      return await this.#ovsdb
+    } catch (error) {
+      this.#ovsdb = undefined
+      throw error
+    }
+  }
+
+  /** Many hosts have no Open vSwitch, and need none for the other kinds. */
+  async #ovsdbIfThere(): Promise<OvsdbClient | undefined> {
+    try {
+      return await this.#connectOvsdb()
+    } catch (error) {
+      if (error instanceof EcdockError && error.code === 'OVSDB_UNREACHABLE') return undefined
+      throw error
+    }
+  }
 }
 
-/** SEAM (to be written): the world of one machine. */
-export declare class Host {
-  static open(options?: HostOptions): Promise<Host>
-  readonly kernel: Kernel
-  createVswitch(options: VswitchOptions): Promise<Vswitch>
-  vswitch(name: string): Promise<Vswitch>
-  vswitches(): Promise<Vswitch[]>
-  deleteVswitch(name: string): Promise<void>
-  cleanup(options?: { dryRun?: boolean }): Promise<CleanupReport>
-  close(): Promise<void>
+function ovsOf(record: OvsBridge, client: OvsdbClient): Backend {
+  return ovsBackend(record, record.usermode, client)
+}
+
+function checkBridgeOptions(options: VswitchOptions): void {
+  const refused =
+    options.usermode === true ? 'a userspace datapath' : options.device === undefined ? '' : 'an uplink'
+  if (refused === '') return
+  throw new EcdockError('UNSUPPORTED', 'create-vswitch', `a vswitch of kind bridge cannot have ${refused}`, {
+    hint: 'Use kind ovs for that.',
+  })
+}
+
+function exists(name: string): EcdockError {
+  return new EcdockError('VSWITCH_EXISTS', 'create-vswitch', `there is a vswitch ${name} already`, {
+    hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
+  })
 }

@@ -1,6 +1,8 @@
 #include <napi.h>
 
 #include <cerrno>
+#include <random>
+#include <set>
 
 #include "addon/dispatcher.h"
 #include "addon/values.h"
@@ -58,11 +60,29 @@ Status unless_gone(Status status) {
   return status;
 }
 
-Status delete_links(const std::string& path, const std::vector<int>& ifindexes, uint32_t scratch_group) {
+// A group that no link of the socket's namespace is in.
+Result<uint32_t> unused_group(netlink::Socket& socket) {
+  auto links = netlink::list_links(socket, netlink::Statistics::kSkipped);
+  if (!links.ok()) return links.error();
+  std::set<uint32_t> used{0};  // the group of every link that nobody has put elsewhere
+  for (const auto& link : links.value()) used.insert(link.group);
+  std::random_device random;
+  for (;;) {
+    const uint32_t group = random() & INT32_MAX;
+    if (!used.contains(group)) return group;
+  }
+}
+
+// One deletion waits for the kernel as long as hundreds in one go, so several links are put into a group of
+// their own first.
+Status delete_links(const std::string& path, const std::vector<int>& ifindexes) {
+  if (ifindexes.empty()) return Done{};
   auto socket = socket_in(path);
   if (!socket.ok()) return socket.error();
-  if (ifindexes.empty()) return Done{};
   if (ifindexes.size() == 1) return unless_gone(netlink::delete_link(socket.value(), ifindexes.front()));
+  auto group = unused_group(socket.value());
+  if (!group.ok()) return group.error();
+  const uint32_t scratch_group = group.value();
   for (const int ifindex : ifindexes) {
     auto grouped = unless_gone(netlink::set_group(socket.value(), ifindex, scratch_group));
     if (!grouped.ok()) return grouped;
@@ -169,8 +189,8 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value delete_links_by_index(const Napi::CallbackInfo& info) {
     auto path = text_argument(info, 0);
     if (!path) return info.Env().Undefined();
-    if (!info[1].IsArray() || !info[2].IsNumber()) {
-      Napi::TypeError::New(info.Env(), "deleteLinks(netns, ifindexes, scratchGroup)").ThrowAsJavaScriptException();
+    if (!info[1].IsArray()) {
+      Napi::TypeError::New(info.Env(), "ifindexes must be an array").ThrowAsJavaScriptException();
       return info.Env().Undefined();
     }
     std::vector<int> ifindexes;
@@ -184,13 +204,8 @@ class Addon : public Napi::Addon<Addon> {
       }
       ifindexes.push_back(ifindex);
     }
-    const uint32_t group = info[2].As<Napi::Number>().Uint32Value();
-    if (group == 0) {  // every link that nobody has put elsewhere is in group 0
-      Napi::TypeError::New(info.Env(), "the scratch group is never 0").ThrowAsJavaScriptException();
-      return info.Env().Undefined();
-    }
-    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(ifindexes), group] {
-      return delete_links(path, ifindexes, group);
+    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(ifindexes)] {
+      return delete_links(path, ifindexes);
     });
   }
 

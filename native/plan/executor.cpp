@@ -22,6 +22,12 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+void substitute(std::string& text, std::string_view placeholder, const std::string& value) {
+  if (const size_t at = text.find(placeholder); at != std::string::npos) {
+    text.replace(at, placeholder.size(), value);
+  }
+}
+
 }  // namespace
 
 Outcome Executor::run(const Plan& plan) {
@@ -90,8 +96,8 @@ std::string Executor::resolved(const std::string& name) const {
   return !name.empty() && name.back() == '*' ? outcome_.ifname : name;
 }
 
-// The settings of a link end with the words that depend on the plan filled in: its master's index, and the
-// interface name in its alias.
+// The settings of a link end with the words that depend on the plan filled in: its master's index, and in
+// its alias what the Vacant step found out.
 Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
   netlink::LinkSettings filled = end.settings;
   if (end.master) {
@@ -100,10 +106,8 @@ Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
     filled.master = master.value();
   }
   if (filled.alias) {
-    constexpr std::string_view kPlaceholder = "{ifname}";
-    if (const size_t at = filled.alias->find(kPlaceholder); at != std::string::npos) {
-      filled.alias->replace(at, kPlaceholder.size(), outcome_.ifname);
-    }
+    substitute(*filled.alias, "{ifname}", outcome_.ifname);
+    substitute(*filled.alias, "{netns}", std::to_string(outcome_.netns_id));
   }
   return filled;
 }

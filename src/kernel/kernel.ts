@@ -77,10 +77,10 @@ export interface Kernel {
   linksByName(netns: string, names: readonly string[]): Promise<(Link | undefined)[]>
   addresses(netns: string): Promise<InterfaceAddress[]>
   /**
-   * Deletes links by index. Several are first put in `scratchGroup`, which must be in use by nobody, and
-   * then deleted in one go: the kernel then waits once instead of once for each link.
+   * Deletes links by index. Several are put in a group of their own and deleted in one go: the kernel then
+   * waits once instead of once for each link. Links that are gone already are no error.
    */
-  deleteLinks(netns: string, ifindexes: readonly number[], scratchGroup: number): Promise<void>
+  deleteLinks(netns: string, ifindexes: readonly number[]): Promise<void>
   /** Creates named namespaces under /run/netns, with their loopback up; all or none. */
   createNamespaces(names: readonly string[], alias?: string): Promise<NamedNamespace[]>
   deleteNamespaces(names: readonly string[]): Promise<void>

@@ -23,11 +23,14 @@ export interface VethStep {
   /** Where the primary end is made. */
   netns: string
   name: string
-  /** Index of the bridge that the primary end joins, or its name in `netns`. */
+  /** Name in `netns` of the bridge that the primary end joins. */
   master?: string
   /** IFLA_GROUP of the primary end. */
   group?: number
-  /** IFLA_IFALIAS of the primary end, at most 255 bytes. */
+  /**
+   * IFLA_IFALIAS of the primary end, at most 255 bytes. `{ifname}` and `{netns}` in it stand for the name and
+   * the namespace (inode number) that the plan's `vacant` step found.
+   */
   alias?: string
   mtu?: number
   mac?: string
@@ -133,7 +136,7 @@ export interface PlanDone {
   ms: number
   /** The interface name that a `vacant` step with `*` chose, or the name that it was given. */
   ifname?: string
-  /** Identity of the plan's last-named namespace: the inode number of its nsfs file. */
+  /** Of the `vacant` step's namespace: the inode number of its nsfs file. */
   netnsId?: number
 }
 

@@ -61,8 +61,11 @@ export interface Port {
   netnsId: number
   /** Kind `ovs`: the OpenFlow port number. */
   ofport?: number
-  /** `up`: traffic passes; `down`: somebody set an end down; `ghost`: marked in OVSDB, its device is gone. */
-  state: 'up' | 'down' | 'ghost'
+  /**
+   * `up`: traffic passes; `down`: somebody set an end down. After a crash: `ghost`: marked in OVSDB, but its
+   * device is gone; `stray`: its device is there, but OVSDB does not know it.
+   */
+  state: 'up' | 'down' | 'ghost' | 'stray'
   /** Counters of the host side; absent just after the plug. */
   stats?: LinkStats
   /** How long the plug took, in ms; only in the answer to a plug. */

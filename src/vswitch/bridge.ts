@@ -1,0 +1,146 @@
+import { switchAddress } from '../addressing/slot.js'
+import type { Subnet } from '../addressing/subnet.js'
+import { parseSubnet } from '../addressing/subnet.js'
+import { EcdockError } from '../errors.js'
+import type { Kernel, NamedNamespace } from '../kernel/kernel.js'
+import { permissionError } from '../kernel/native.js'
+import type { PlanFailed, Step } from '../kernel/plan.js'
+import type { Backend } from './backend.js'
+import { vswitchNetns } from './names.js'
+import { LINK_GROUP, parseVswitchAlias, type VswitchRecord, vswitchAlias } from './record.js'
+
+/**
+ * A vswitch of kind `bridge`: a Linux bridge in a namespace of its own, `ecdock-NAME`. There the host's
+ * firewall rules do not hold, so Docker's FORWARD policy drops none of its frames and nothing on the host has
+ * to be weakened; and the host's namespace stays quiet, whatever the number of ports. The switch's own
+ * address is on the host, on one end of a veth pair that is called like the vswitch. The loopback of the
+ * namespace carries the vswitch's record.
+ */
+export function bridgeBackend(record: VswitchRecord): Backend {
+  const netns = pathOf(record.name)
+  return {
+    kind: 'bridge',
+    name: record.name,
+    subnet: parseSubnet(record.subnet),
+    ipv6Prefix: record.ipv6Prefix,
+    netns,
+    interfaces: (wiring) => [
+      {
+        op: 'veth',
+        netns,
+        name: wiring.hostIfname,
+        master: record.name,
+        group: LINK_GROUP,
+        alias: wiring.alias,
+        mtu: wiring.mtu,
+        peer: { netns: wiring.target.netns, name: wiring.ifname, mac: wiring.mac, mtu: wiring.mtu },
+      },
+    ],
+  }
+}
+
+/** Throws VSWITCH_EXISTS, ADDRESS_TAKEN, PERMISSION or KERNEL; nothing is left behind then. */
+export async function createBridge(
+  kernel: Kernel,
+  record: VswitchRecord,
+  subnet: Subnet,
+  hasIpv6: boolean,
+): Promise<void> {
+  const [outcome] = await kernel.execute([{ steps: creation(record, subnet, hasIpv6) }])
+  if (outcome?.ok === false) throw creationFailure(outcome, record)
+}
+
+/** The steps that create the vswitch; shown by `create-vswitch --explain`. */
+export function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step[] {
+  const { name } = record
+  const netns = pathOf(name)
+  const own = switchAddress(subnet, record.ipv6Prefix)
+  const alias = vswitchAlias(record)
+  const steps: Step[] = [
+    { op: 'vacant', netns: '', name, addresses: hasIpv6 ? [own.ipv4, own.ipv6] : [own.ipv4] },
+    { op: 'netns', name: vswitchNetns(name), alias },
+  ]
+  // The bridge and its ports have no business with IPv6 themselves: without it they send nothing of their own.
+  if (hasIpv6) steps.push({ op: 'sysctl', netns, key: 'ipv6/conf/default/disable_ipv6', value: '1' })
+  steps.push(
+    // With a MAC of its own the bridge does not change it whenever a port comes or goes.
+    { op: 'bridge', netns, name, mac: bridgeMac(own.mac), group: LINK_GROUP, alias },
+    {
+      op: 'veth',
+      netns,
+      name: 'host',
+      master: name,
+      group: LINK_GROUP,
+      alias,
+      peer: { netns: '', name, mac: own.mac, group: LINK_GROUP, alias },
+    },
+    { op: 'link', netns: '', name, alias },
+    { op: 'address', netns: '', name, address: own.ipv4, prefix: own.prefix },
+  )
+  if (hasIpv6) steps.push({ op: 'address', netns: '', name, address: own.ipv6, prefix: own.ipv6Prefix })
+  steps.push({ op: 'link', netns: '', name, up: true })
+  return steps
+}
+
+/** All links first: when a namespace dies with links in it, the kernel takes them away some time later. */
+export async function deleteBridge(kernel: Kernel, name: string): Promise<void> {
+  const netns = pathOf(name)
+  const links = await kernel.links(netns)
+  const ours = links.filter((link) => link.group === LINK_GROUP).map((link) => link.ifindex)
+  await kernel.deleteLinks(netns, ours)
+  await kernel.deleteNamespaces([vswitchNetns(name)])
+}
+
+export async function findBridge(kernel: Kernel, name: string): Promise<VswitchRecord | undefined> {
+  return (await listBridges(kernel)).find((record) => record.name === name)
+}
+
+export async function listBridges(kernel: Kernel): Promise<VswitchRecord[]> {
+  const prefix = vswitchNetns('')
+  const candidates = (await kernel.namespaces()).filter((netns) => netns.name.startsWith(prefix))
+  const records = await Promise.all(candidates.map((netns) => readRecord(kernel, netns)))
+  return records.filter((record) => record !== undefined).sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** The record that the namespace's loopback carries; undefined when it is not the namespace of a vswitch of ours. */
+async function readRecord(kernel: Kernel, netns: NamedNamespace): Promise<VswitchRecord | undefined> {
+  const [loopback] = await kernel.linksByName(netns.path, ['lo'])
+  const record = parseVswitchAlias(loopback?.alias ?? '')
+  return record !== undefined && vswitchNetns(record.name) === netns.name ? record : undefined
+}
+
+function pathOf(name: string): string {
+  return `/run/netns/${vswitchNetns(name)}`
+}
+
+/** 52:01 where the switch's own address has 52:00: the bridge and the host's end of its link are two stations. */
+function bridgeMac(own: string): string {
+  return own.replace(/^52:00/, '52:01')
+}
+
+function creationFailure(failed: PlanFailed, record: VswitchRecord): EcdockError {
+  const details = { errno: failed.errno, kernelMessage: failed.kernelMessage }
+  if (failed.taken === 'address') {
+    const message = `${record.subnet}: ${failed.message.replace('the target', 'this host')}`
+    return new EcdockError('ADDRESS_TAKEN', 'create-vswitch', message, {
+      ...details,
+      hint: 'Give the vswitch an address in another subnet.',
+    })
+  }
+  if (failed.taken === 'name') {
+    const message = `there is an interface ${record.name} on this host already`
+    return new EcdockError('VSWITCH_EXISTS', 'create-vswitch', message, {
+      ...details,
+      hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
+    })
+  }
+  if (failed.op === 'netns create' && failed.errno === 'EEXIST') {
+    const message = `there is a namespace ${vswitchNetns(record.name)} already`
+    return new EcdockError('VSWITCH_EXISTS', 'create-vswitch', message, {
+      ...details,
+      hint: `Choose another name, or delete it first with "ecdock-fast delete-vswitch ${record.name}".`,
+    })
+  }
+  if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
+  return new EcdockError('KERNEL', failed.op, `creating ${record.name} failed: ${failed.message}`, details)
+}

@@ -1,0 +1,196 @@
+import { switchAddress } from '../addressing/slot.js'
+import type { Subnet } from '../addressing/subnet.js'
+import { EcdockError } from '../errors.js'
+import type { Kernel } from '../kernel/kernel.js'
+import type { Step } from '../kernel/plan.js'
+import type { OvsdbClient } from '../ovsdb/client.js'
+import { insert, mutate, type Operation } from '../ovsdb/operations.js'
+import { named, type Uuid } from '../ovsdb/value.js'
+import { requireBridge } from './ovs.js'
+import { BRIDGE_KEYS } from './ovs-marks.js'
+import { parsePortAlias, type VswitchRecord } from './record.js'
+
+/** The OpenFlow port number of the uplink, as ecDock gave it. */
+const UPLINK_OFPORT = 65261
+
+export interface OvsBridge extends VswitchRecord {
+  usermode: boolean
+}
+
+export interface OvsBridgeOptions {
+  usermode: boolean
+  /** An interface of the host that joins as uplink. */
+  device?: string | undefined
+}
+
+/**
+ * Creates the bridge as ecDock did: with the switch's MAC, its IPv4 and IPv6 address on the bridge's own
+ * interface, and the uplink. Throws VSWITCH_EXISTS, DEVICE_NOT_FOUND, UNSUPPORTED (no such datapath),
+ * ADDRESS_TAKEN, or what OVSDB gives; nothing is left behind then.
+ */
+export async function createOvsBridge(
+  kernel: Kernel,
+  client: OvsdbClient,
+  record: VswitchRecord,
+  subnet: Subnet,
+  options: OvsBridgeOptions & { hasIpv6: boolean },
+): Promise<void> {
+  const own = switchAddress(subnet, record.ipv6Prefix)
+  await checkVacant(kernel, client, record.name, options, own)
+  await client.transactAndWait(rows(record, own.mac, options))
+  try {
+    checkTakenIn(client, record.name, options)
+    const [outcome] = await kernel.execute([{ steps: ownInterface(record, subnet, options) }])
+    if (outcome?.ok === false) {
+      throw new EcdockError('KERNEL', outcome.op, `creating ${record.name} failed: ${outcome.message}`, {
+        errno: outcome.errno,
+        kernelMessage: outcome.kernelMessage,
+        hint: 'Does ovs-vswitchd run in the same network namespace as this program?',
+      })
+    }
+  } catch (error) {
+    await deleteRow(client, requireBridge(client, record.name).uuid)
+    throw error
+  }
+}
+
+export async function deleteOvsBridge(kernel: Kernel, client: OvsdbClient, name: string): Promise<void> {
+  const bridge = requireBridge(client, name)
+  const links = (await kernel.links('')).filter((link) => parsePortAlias(link.alias)?.vswitch === name)
+  await Promise.all([
+    kernel.deleteLinks(
+      '',
+      links.map((link) => link.ifindex),
+    ),
+    deleteRow(client, bridge.uuid),
+  ])
+}
+
+/** The bridges that are vswitches of ours. */
+export function listOvsBridges(client: OvsdbClient): OvsBridge[] {
+  const bridges: OvsBridge[] = []
+  for (const row of client.replica.rows('Bridge')) {
+    const subnet = row.external_ids.get(BRIDGE_KEYS.subnet)
+    if (subnet === undefined) continue
+    const ipv6Prefix = row.external_ids.get(BRIDGE_KEYS.ipv6Prefix) ?? '2001:db8'
+    bridges.push({ name: row.name, subnet, ipv6Prefix, usermode: row.datapath_type === 'netdev' })
+  }
+  return bridges.sort((a, b) => a.name.localeCompare(b.name))
+}
+
+async function checkVacant(
+  kernel: Kernel,
+  client: OvsdbClient,
+  name: string,
+  options: OvsBridgeOptions,
+  own: { ipv4: string },
+): Promise<void> {
+  const foreign = client.replica.byName('Bridge', name)
+  if (foreign !== undefined) {
+    throw new EcdockError('VSWITCH_EXISTS', 'create-vswitch', `Open vSwitch already has a bridge ${name}`, {
+      hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
+    })
+  }
+  const [link, device] = await kernel.linksByName('', [name, options.device ?? name])
+  if (link !== undefined) {
+    throw new EcdockError(
+      'VSWITCH_EXISTS',
+      'create-vswitch',
+      `there is an interface ${name} on this host already`,
+      {
+        hint: 'Choose another name.',
+      },
+    )
+  }
+  if (options.device !== undefined && device === undefined) {
+    throw new EcdockError(
+      'DEVICE_NOT_FOUND',
+      'create-vswitch',
+      `there is no interface ${options.device} on this host`,
+    )
+  }
+  if (options.device !== undefined && client.replica.byName('Port', options.device) !== undefined) {
+    throw new EcdockError(
+      'VSWITCH_EXISTS',
+      'create-vswitch',
+      `${options.device} already belongs to an Open vSwitch bridge`,
+    )
+  }
+  const taken = (await kernel.addresses('')).find((address) => address.address === own.ipv4)
+  if (taken !== undefined) {
+    throw new EcdockError(
+      'ADDRESS_TAKEN',
+      'create-vswitch',
+      `this host already has the address ${own.ipv4}`,
+      {
+        hint: 'Give the vswitch an address in another subnet.',
+      },
+    )
+  }
+}
+
+function rows(record: VswitchRecord, mac: string, options: OvsBridgeOptions): Operation[] {
+  const operations: Operation[] = [
+    insert('Interface', { name: record.name, type: 'internal' }, 'ownInterface'),
+    insert('Port', { name: record.name, interfaces: [named('ownInterface')] }, 'ownPort'),
+  ]
+  const ports = [named('ownPort')]
+  if (options.device !== undefined) {
+    operations.push(
+      insert('Interface', { name: options.device, ofport_request: UPLINK_OFPORT }, 'uplinkInterface'),
+      insert('Port', { name: options.device, interfaces: [named('uplinkInterface')] }, 'uplinkPort'),
+    )
+    ports.push(named('uplinkPort'))
+  }
+  operations.push(
+    insert(
+      'Bridge',
+      {
+        name: record.name,
+        datapath_type: options.usermode ? 'netdev' : '',
+        ports,
+        other_config: { hwaddr: mac },
+        external_ids: { [BRIDGE_KEYS.subnet]: record.subnet, [BRIDGE_KEYS.ipv6Prefix]: record.ipv6Prefix },
+      },
+      'bridge',
+    ),
+    mutate('Open_vSwitch', [], { bridges: { insert: [named('bridge')] } }),
+  )
+  return operations
+}
+
+/** vswitchd says what it could not do in Interface.error, and by giving a port no number. */
+function checkTakenIn(client: OvsdbClient, name: string, options: OvsBridgeOptions): void {
+  for (const port of options.device === undefined ? [name] : [name, options.device]) {
+    const row = client.replica.byName('Interface', port)
+    if (row?.ofport !== undefined && row.ofport >= 0 && (row.error ?? '') === '') continue
+    const said = row?.error ?? ''
+    const message = `Open vSwitch could not create ${port}: ${said === '' ? 'it gave the port no number' : said}`
+    if (options.usermode) throw new EcdockError('OVS_PORT_FAILED', 'create-vswitch', message)
+    throw new EcdockError('UNSUPPORTED', 'create-vswitch', message, {
+      hint: 'Has this kernel the module openvswitch ("modprobe openvswitch")? If not, use --usermode.',
+    })
+  }
+}
+
+function ownInterface(
+  record: VswitchRecord,
+  subnet: Subnet,
+  options: OvsBridgeOptions & { hasIpv6: boolean },
+): Step[] {
+  const { name } = record
+  const own = switchAddress(subnet, record.ipv6Prefix)
+  const steps: Step[] = [{ op: 'address', netns: '', name, address: own.ipv4, prefix: own.prefix }]
+  if (options.hasIpv6) {
+    steps.push({ op: 'address', netns: '', name, address: own.ipv6, prefix: own.ipv6Prefix })
+  }
+  // On the userspace datapath the host is a station as good as any: its checksums must be filled in too.
+  if (options.usermode) steps.push({ op: 'tx-checksum-off', netns: '', name })
+  steps.push({ op: 'link', netns: '', name, up: true })
+  if (options.device !== undefined) steps.push({ op: 'link', netns: '', name: options.device, up: true })
+  return steps
+}
+
+async function deleteRow(client: OvsdbClient, bridge: Uuid): Promise<void> {
+  await client.transactAndWait([mutate('Open_vSwitch', [], { bridges: { delete: [bridge] } })])
+}

@@ -1,0 +1,126 @@
+import { EcdockError } from '../errors.js'
+import { notANetns, permissionError } from '../kernel/native.js'
+import type { PlanFailed } from '../kernel/plan.js'
+import type { Backend, Surroundings } from './backend.js'
+import { parsePortAlias } from './record.js'
+import type { Wiring } from './wiring.js'
+
+/** The error that tells a caller why a plug failed, and what to do next. */
+export async function plugFailure(
+  failed: PlanFailed,
+  wiring: Wiring,
+  backend: Backend,
+  around: Surroundings,
+): Promise<EcdockError> {
+  const details = { errno: failed.errno, kernelMessage: failed.kernelMessage }
+  const { target } = wiring
+  if (failed.undoFailed === true) {
+    return new EcdockError('KERNEL', 'plug', `${failed.message}; something was left behind`, {
+      ...details,
+      hint: 'Run "ecdock-fast cleanup".',
+    })
+  }
+  if (failed.taken !== undefined) return targetOccupied(failed, wiring, details)
+  if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
+  if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
+  if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && failed.errno === 'ENOENT')) {
+    return absent(wiring, backend, around, details)
+  }
+  if (failed.op === 'veth add' && failed.errno === 'EEXIST')
+    return slotTaken(wiring, backend, around, details)
+  if (failed.op === 'link get' && failed.errno === 'ENODEV') {
+    const message = `vswitch ${backend.name} has no bridge any more`
+    return new EcdockError('VSWITCH_NOT_FOUND', 'plug', message, {
+      ...details,
+      hint: `Delete what is left with "ecdock-fast delete-vswitch ${backend.name}" and create it again.`,
+    })
+  }
+  return new EcdockError(
+    'KERNEL',
+    failed.op,
+    `plugging ${target.label} into slot ${wiring.slot} failed: ${failed.message}`,
+    details,
+  )
+}
+
+interface Details {
+  errno: string
+  kernelMessage: string | undefined
+}
+
+function targetOccupied(failed: PlanFailed, wiring: Wiring, details: Details): EcdockError {
+  const { target } = wiring
+  const by = failed.takenBy ?? 'another interface'
+  if (failed.taken === 'name') {
+    return new EcdockError(
+      'IFNAME_TAKEN',
+      'plug',
+      `${target.label} already has an interface ${wiring.ifname}`,
+      {
+        ...details,
+        hint: 'Choose another name with --ifname, or give none to get the lowest free of eth0, eth1, …',
+      },
+    )
+  }
+  if (failed.taken === 'mac') {
+    return new EcdockError(
+      'MAC_TAKEN',
+      'plug',
+      `${target.label} already has the MAC ${wiring.mac}, on ${by}`,
+      {
+        ...details,
+        hint: 'It may already be in this slot; choose another slot, or another MAC with --mac.',
+      },
+    )
+  }
+  return new EcdockError('ADDRESS_TAKEN', 'plug', `${failed.message.replace('the target', target.label)}`, {
+    ...details,
+    hint: 'Choose another slot, or a vswitch with another subnet.',
+  })
+}
+
+/** The vswitch's namespace or the target's is not there: say which. */
+async function absent(
+  wiring: Wiring,
+  backend: Backend,
+  around: Surroundings,
+  details: Details,
+): Promise<EcdockError> {
+  if (backend.netns !== '') {
+    try {
+      await around.kernel.namespaceId(backend.netns)
+    } catch {
+      return new EcdockError('VSWITCH_NOT_FOUND', 'plug', `vswitch ${backend.name} has been deleted`, details)
+    }
+  }
+  return new EcdockError(
+    'TARGET_GONE',
+    'plug',
+    `${wiring.target.label} went away while it was being plugged in`,
+    {
+      ...details,
+      hint: 'Nothing of the plug is left. Was the process or container stopped?',
+    },
+  )
+}
+
+/** The pair could not be made because one of its two names is taken: say which, and by what. */
+async function slotTaken(
+  wiring: Wiring,
+  backend: Backend,
+  around: Surroundings,
+  details: Details,
+): Promise<EcdockError> {
+  const [link] = await around.kernel.linksByName(backend.netns, [wiring.hostIfname])
+  if (link === undefined) {
+    const message = `${wiring.target.label} already has an interface ${wiring.ifname}`
+    return new EcdockError('IFNAME_TAKEN', 'plug', message, details)
+  }
+  const record = parsePortAlias(link.alias)
+  const by =
+    record === undefined ? `a foreign interface ${wiring.hostIfname}` : `${record.target} (${record.ifname})`
+  return new EcdockError('SLOT_TAKEN', 'plug', `slot ${wiring.slot} of ${backend.name} is taken by ${by}`, {
+    ...details,
+    hint: 'Choose another slot, or give none to get the lowest free one.',
+  })
+}

@@ -1,0 +1,41 @@
+import type { Plan, Step } from '../kernel/plan.js'
+import type { Wiring } from './wiring.js'
+
+/**
+ * The plan of one plug. `connect` are the steps of the vswitch's kind that make the interfaces; the rest is
+ * the same for all kinds. The interface is set up last, so that a program in the target can wait for it;
+ * only the default route comes after it, because the kernel takes none through a link that is down.
+ */
+export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: readonly Step[] = []): Plan {
+  const { target, ifname, address } = wiring
+  const netns = target.netns
+  const steps: Step[] = [
+    { op: 'vacant', netns, name: ifname, mac: wiring.mac, addresses: addresses(wiring) },
+    ...connect,
+    { op: 'address', netns, name: ifname, address: address.ipv4, prefix: address.prefix },
+  ]
+  if (wiring.ipv6) {
+    steps.push({ op: 'address', netns, name: ifname, address: address.ipv6, prefix: address.ipv6Prefix })
+  }
+  steps.push(
+    ...finish,
+    { op: 'link', netns, name: 'lo', up: true },
+    { op: 'link', netns, name: ifname, up: true },
+  )
+  if (wiring.gateway !== undefined) {
+    steps.push({
+      op: 'route',
+      netns,
+      name: ifname,
+      destination: 'default',
+      gateway: wiring.gateway,
+      keepExisting: true,
+    })
+  }
+  steps.push({ op: 'alive', netns })
+  return { steps }
+}
+
+function addresses(wiring: Wiring): string[] {
+  return wiring.ipv6 ? [wiring.address.ipv4, wiring.address.ipv6] : [wiring.address.ipv4]
+}

@@ -1,0 +1,250 @@
+import { parseMac } from '../addressing/mac.js'
+import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
+import { asEcdockError, EcdockError } from '../errors.js'
+import type { PlanOutcome } from '../kernel/plan.js'
+import { resolveTarget } from '../target/resolve.js'
+import type { ResolvedTarget } from '../target/target.js'
+import type { Backend, MadePort, Surroundings } from './backend.js'
+import { plugFailure } from './plug-failure.js'
+import { plugPlan } from './plug-plan.js'
+import { portOf, readPorts } from './port-reading.js'
+import type { BulkOptions, PlugOutcome, PlugRequest, Port } from './vswitch.js'
+import { checkRequest, type Wiring, wire } from './wiring.js'
+
+/** Plans in one native call: short enough to stop soon when the caller wants to. */
+const PLANS_A_CALL = 32
+/** Ports that are connected in one go. */
+const PORTS_A_CONNECT = 256
+/** Another process may take the slot that was chosen; then the next is chosen, so many times. */
+const SLOT_ATTEMPTS = 8
+
+interface Item {
+  index: number
+  request: PlugRequest
+  attempts: number
+}
+
+/** One plugAll under way. */
+export class Plugging {
+  readonly #backend: Backend
+  readonly #around: Surroundings
+  readonly #options: BulkOptions<PlugOutcome>
+  /** Slots that other plugs of this process have chosen but not yet made. */
+  readonly #reserved: Set<number>
+  readonly #outcomes: PlugOutcome[] = []
+  #known: readonly Port[] | undefined
+
+  constructor(
+    backend: Backend,
+    around: Surroundings,
+    reserved: Set<number>,
+    options: BulkOptions<PlugOutcome>,
+  ) {
+    this.#backend = backend
+    this.#around = around
+    this.#reserved = reserved
+    this.#options = options
+  }
+
+  async run(requests: readonly PlugRequest[]): Promise<PlugOutcome[]> {
+    const items = requests.map((request, index) => ({ index, request, attempts: 0 }))
+    const size = this.#backend.connect === undefined ? PLANS_A_CALL : PORTS_A_CONNECT
+    for (let at = 0; at < items.length; at += size) {
+      let waiting: Item[] = items.slice(at, at + size)
+      while (waiting.length > 0) waiting = await this.#runSome(waiting)
+    }
+    return this.#outcomes
+  }
+
+  /** Plugs these; returns those whose automatically chosen slot was taken meanwhile. */
+  async #runSome(items: readonly Item[]): Promise<Item[]> {
+    const admitted: { item: Item; wiring: Wiring }[] = []
+    const chosen: number[] = []
+    try {
+      await this.#admit(items, admitted, chosen)
+      const made: { item: Item; port: MadePort }[] = []
+      const again: Item[] = []
+      for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
+        await this.#make(admitted.slice(at, at + PLANS_A_CALL), made, again)
+      }
+      await this.#connect(made)
+      return again
+    } finally {
+      for (const slot of chosen) this.#reserved.delete(slot)
+    }
+  }
+
+  /** Checks the requests, resolves their targets and gives each a slot. */
+  async #admit(
+    items: readonly Item[],
+    admitted: { item: Item; wiring: Wiring }[],
+    chosen: number[],
+  ): Promise<void> {
+    const resolved: { item: Item; target: ResolvedTarget }[] = []
+    await Promise.all(
+      items.map(async (item) => {
+        try {
+          this.#stopIfAborted()
+          checkRequest(item.request)
+          if (item.request.slot !== undefined) this.#checkSlot(item.request.slot)
+          if (item.request.mac !== undefined) await this.#checkMac(item.request.mac)
+          resolved.push({ item, target: await resolveTarget(item.request.target, this.#around.docker) })
+        } catch (error) {
+          this.#fail(item, error)
+        }
+      }),
+    )
+    resolved.sort((a, b) => a.item.index - b.item.index)
+    const automatic = resolved.filter(({ item }) => item.request.slot === undefined)
+    let slots: number[] = []
+    try {
+      if (automatic.length > 0) slots = await this.#choose(automatic.length, resolved, chosen)
+    } catch (error) {
+      for (const { item } of automatic) this.#fail(item, error)
+    }
+    for (const { item, target } of resolved) {
+      const slot = item.request.slot ?? slots.shift()
+      if (slot === undefined) continue
+      admitted.push({ item, wiring: wire({ ...this.#place() }, item.request, target, slot) })
+    }
+  }
+
+  #place() {
+    const { name, subnet, ipv6Prefix } = this.#backend
+    return { name, subnet, ipv6Prefix, hasIpv6: this.#around.hasIpv6 }
+  }
+
+  #limits() {
+    return this.#backend.maxSlot === undefined ? {} : { max: this.#backend.maxSlot }
+  }
+
+  #checkSlot(slot: number): void {
+    checkSlot(this.#backend.subnet, slot, this.#limits())
+  }
+
+  async #checkMac(mac: string): Promise<void> {
+    const wanted = parseMac(mac)
+    const holder = (await this.#ports()).find((port) => port.mac === wanted && port.state !== 'ghost')
+    if (holder === undefined) return
+    const message = `MAC ${wanted} is taken on ${this.#backend.name}, by ${holder.target} in slot ${holder.slot}`
+    throw new EcdockError('MAC_TAKEN', 'plug', message, { hint: 'Choose another MAC, or give none.' })
+  }
+
+  async #choose(count: number, resolved: readonly { item: Item }[], chosen: number[]): Promise<number[]> {
+    const taken = new Set(this.#reserved)
+    for (const port of await this.#ports()) if (port.state !== 'ghost') taken.add(port.slot)
+    for (const { item } of resolved) if (item.request.slot !== undefined) taken.add(item.request.slot)
+    const slots = lowestFreeSlots(this.#backend.subnet, taken, count, this.#limits())
+    for (const slot of slots) this.#reserved.add(slot)
+    chosen.push(...slots)
+    return slots
+  }
+
+  /** The ports before this call, read once, and anew when they turned out to have changed. */
+  async #ports(): Promise<readonly Port[]> {
+    this.#known ??= await readPorts(this.#backend, this.#around)
+    return this.#known
+  }
+
+  /** Makes the interfaces, in one native call. */
+  async #make(
+    admitted: readonly { item: Item; wiring: Wiring }[],
+    made: { item: Item; port: MadePort }[],
+    again: Item[],
+  ): Promise<void> {
+    if (admitted.length === 0) return
+    if (this.#options.signal?.aborted === true) {
+      for (const { item } of admitted) this.#fail(item, cancelled())
+      return
+    }
+    const plans = admitted.map(({ wiring }) =>
+      plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring)),
+    )
+    let outcomes: PlanOutcome[]
+    try {
+      outcomes = await this.#around.kernel.execute(plans)
+    } catch (error) {
+      for (const { item } of admitted) this.#fail(item, error)
+      return
+    }
+    for (const [at, { item, wiring }] of admitted.entries()) {
+      const outcome = outcomes[at]
+      if (outcome === undefined) continue
+      if (outcome.ok) {
+        const record = {
+          vswitch: this.#backend.name,
+          slot: wiring.slot,
+          ifname: outcome.ifname ?? wiring.ifname,
+          netnsId: outcome.netnsId ?? 0,
+          mac: wiring.mac,
+          target: wiring.target.label,
+        }
+        const port = { ...portOf(this.#backend, this.#around, record, wiring.mtu), ms: outcome.ms }
+        if (!wiring.ipv6) port.ipv6 = ''
+        made.push({ item, port: { wiring, port } })
+        continue
+      }
+      const error = await plugFailure(outcome, wiring, this.#backend, this.#around)
+      const raced = error.code === 'SLOT_TAKEN' && item.request.slot === undefined
+      if (raced && item.attempts + 1 < SLOT_ATTEMPTS) {
+        this.#known = undefined
+        again.push({ ...item, attempts: item.attempts + 1 })
+      } else {
+        this.#fail(item, error)
+      }
+    }
+  }
+
+  /** Connects what was made, and takes down again what could not be connected. */
+  async #connect(made: readonly { item: Item; port: MadePort }[]): Promise<void> {
+    if (made.length === 0) return
+    const { signal } = this.#options
+    const before = performance.now()
+    let errors: (EcdockError | undefined)[] = []
+    if (signal?.aborted === true) {
+      errors = made.map(cancelled)
+    } else if (this.#backend.connect !== undefined) {
+      try {
+        errors = await this.#backend.connect(
+          made.map(({ port }) => port),
+          signal,
+        )
+      } catch (error) {
+        errors = made.map(() => asEcdockError(error, 'plug'))
+      }
+    }
+    const share = (performance.now() - before) / made.length
+    const failed = made.filter((_, at) => errors[at] !== undefined)
+    if (failed.length > 0) await this.#takeDown(failed.map(({ port }) => port.wiring.hostIfname))
+    for (const [at, { item, port }] of made.entries()) {
+      const error = errors[at]
+      if (error !== undefined) this.#fail(item, error)
+      else this.#settle(item, { ok: true, port: { ...port.port, ms: (port.port.ms ?? 0) + share } })
+    }
+  }
+
+  async #takeDown(names: readonly string[]): Promise<void> {
+    const links = await this.#around.kernel.linksByName(this.#backend.netns, names)
+    const ifindexes = links.flatMap((link) => (link === undefined ? [] : [link.ifindex]))
+    await this.#around.kernel.deleteLinks(this.#backend.netns, ifindexes)
+  }
+
+  #stopIfAborted(): void {
+    if (this.#options.signal?.aborted === true) throw cancelled()
+  }
+
+  #fail(item: Item, error: unknown): void {
+    const outcome: PlugOutcome = { ok: false, error: asEcdockError(error, 'plug') }
+    if (item.request.slot !== undefined) outcome.slot = item.request.slot
+    this.#settle(item, outcome)
+  }
+
+  #settle(item: Item, outcome: PlugOutcome): void {
+    this.#outcomes[item.index] = outcome
+    this.#options.onOutcome?.(outcome, item.index)
+  }
+}
+
+function cancelled(): EcdockError {
+  return new EcdockError('CANCELLED', 'plug', 'the plug was cancelled; nothing of it is left')
+}

@@ -1,0 +1,76 @@
+import { slotAddress } from '../addressing/slot.js'
+import type { Link } from '../kernel/kernel.js'
+import type { Backend, Surroundings } from './backend.js'
+import { hostIfname } from './names.js'
+import { type PortRecord, parsePortAlias } from './record.js'
+import type { Port } from './vswitch.js'
+
+/** The vswitch's ports by slot, read from the kernel and from what the switch itself remembers. */
+export async function readPorts(backend: Backend, around: Surroundings): Promise<Port[]> {
+  const [links, remembered] = await Promise.all([around.kernel.links(backend.netns), backend.remembered?.()])
+  return merge(backend, around, links, remembered)
+}
+
+/** The port in this slot, found by its name: the cost does not grow with the number of ports. */
+export async function readPort(
+  backend: Backend,
+  around: Surroundings,
+  slot: number,
+): Promise<Port | undefined> {
+  const [link] = await around.kernel.linksByName(backend.netns, [hostIfname(backend.name, slot)])
+  const all = await backend.remembered?.()
+  const remembered = all?.get(slot)
+  const only = all && new Map(remembered === undefined ? [] : [[slot, remembered]])
+  return merge(backend, around, link === undefined ? [] : [link], only).find((port) => port.slot === slot)
+}
+
+function merge(
+  backend: Backend,
+  around: Surroundings,
+  links: readonly Link[],
+  remembered: ReadonlyMap<number, Partial<Port>> | undefined,
+): Port[] {
+  const ports = new Map<number, Port>()
+  for (const link of links) {
+    const record = ownRecord(backend, link)
+    if (record === undefined) continue
+    const connected = remembered === undefined || remembered.has(record.slot)
+    const state = !connected ? 'stray' : link.up && link.carrier ? 'up' : 'down'
+    const port: Port = { ...portOf(backend, around, record, link.mtu), state, stats: link.stats }
+    ports.set(record.slot, { ...port, ...remembered?.get(record.slot) })
+  }
+  for (const [slot, known] of remembered ?? []) {
+    if (ports.has(slot)) continue
+    const mac = slotAddress(backend.subnet, slot, backend.ipv6Prefix).mac
+    const record = { vswitch: backend.name, slot, ifname: '', netnsId: 0, mac, target: '' }
+    ports.set(slot, { ...portOf(backend, around, record, 0), ...known, state: 'ghost' })
+  }
+  return [...ports.values()].sort((a, b) => a.slot - b.slot)
+}
+
+/** The record of a link that is a port of this vswitch, undefined for every other. */
+export function ownRecord(backend: Backend, link: Link): PortRecord | undefined {
+  const record = parsePortAlias(link.alias)
+  if (record?.vswitch !== backend.name || link.name !== hostIfname(backend.name, record.slot))
+    return undefined
+  return record.slot >= 1 && record.slot <= backend.subnet.lastSlot ? record : undefined
+}
+
+export function portOf(backend: Backend, around: Surroundings, record: PortRecord, mtu: number): Port {
+  const address = slotAddress(backend.subnet, record.slot, backend.ipv6Prefix)
+  return {
+    vswitch: backend.name,
+    kind: backend.kind,
+    slot: record.slot,
+    hostIfname: hostIfname(backend.name, record.slot),
+    ifname: record.ifname,
+    mac: record.mac,
+    ipv4: `${address.ipv4}/${address.prefix}`,
+    ipv6: around.hasIpv6 ? `${address.ipv6}/${address.ipv6Prefix}` : '',
+    gateway: backend.subnet.address,
+    mtu,
+    target: record.target,
+    netnsId: record.netnsId,
+    state: 'up',
+  }
+}

@@ -1,0 +1,101 @@
+import { EcdockError } from '../errors.js'
+
+/**
+ * What marks an interface as ours, kept in its IFLA_IFALIAS: words that people can read in `ip link`, such as
+ * `ecdock-fast port vswitch=br0 slot=1 ifname=eth0 netns=4026532247 mac=52:00:0a:00:00:01 target=pid:77`.
+ * The kernel holds 255 bytes (IFALIASZ - 1 in linux/if.h).
+ */
+export interface PortRecord {
+  vswitch: string
+  slot: number
+  ifname: string
+  netnsId: number
+  mac: string
+  /** What was plugged in, as people name it; cut when it is too long. */
+  target: string
+}
+
+export interface VswitchRecord {
+  name: string
+  /** As `10.0.0.254/24`. */
+  subnet: string
+  ipv6Prefix: string
+}
+
+/** The IFLA_GROUP of every link of ours ("ecdk"), so that they can be told apart at a glance. */
+export const LINK_GROUP = 0x6563_646b
+
+const MARK = 'ecdock-fast'
+const ALIAS_BYTES = 255
+
+/**
+ * The alias of a port that is about to be made. The addon fills in `{ifname}` and `{netns}`, which are
+ * chosen only then.
+ */
+export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): string {
+  const room = { ifname: 15 - '{ifname}'.length, netns: 20 - '{netns}'.length }
+  const head =
+    `${MARK} port vswitch=${record.vswitch} slot=${record.slot} ifname={ifname} netns={netns} ` +
+    `mac=${record.mac} target=`
+  return head + cut(encodeURI(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
+}
+
+/** The record of a port's alias, undefined when the interface is not a port of ours. */
+export function parsePortAlias(alias: string): PortRecord | undefined {
+  const words = parse(alias, 'port')
+  if (words === undefined) return undefined
+  const slot = Number(words.get('slot'))
+  const vswitch = words.get('vswitch')
+  if (vswitch === undefined || !Number.isSafeInteger(slot)) return undefined
+  return {
+    vswitch,
+    slot,
+    ifname: words.get('ifname') ?? '',
+    netnsId: Number(words.get('netns') ?? 0),
+    mac: words.get('mac') ?? '',
+    target: decode(words.get('target') ?? ''),
+  }
+}
+
+/** The alias of the loopback in the namespace of a vswitch of kind `bridge`, and of the switch's own links. */
+export function vswitchAlias(record: VswitchRecord): string {
+  return `${MARK} vswitch name=${record.name} subnet=${record.subnet} ipv6-prefix=${record.ipv6Prefix}`
+}
+
+/** The record of a vswitch's alias, undefined when it is none of ours. */
+export function parseVswitchAlias(alias: string): VswitchRecord | undefined {
+  const words = parse(alias, 'vswitch')
+  const name = words?.get('name')
+  const subnet = words?.get('subnet')
+  if (name === undefined || subnet === undefined) return undefined
+  return { name, subnet, ipv6Prefix: words?.get('ipv6-prefix') ?? '2001:db8' }
+}
+
+function parse(alias: string, kind: string): Map<string, string> | undefined {
+  const [mark, what, ...rest] = alias.split(' ')
+  if (mark !== MARK || what !== kind) return undefined
+  return new Map(rest.map((word) => splitAt(word, word.indexOf('='))))
+}
+
+function splitAt(word: string, at: number): [string, string] {
+  return at < 0 ? [word, ''] : [word.slice(0, at), word.slice(at + 1)]
+}
+
+function cut(text: string, bytes: number): string {
+  if (bytes < 0) throw new EcdockError('INTERNAL', 'alias', 'the alias leaves no room for the target')
+  // Not within an escaped byte: what is left must still decode.
+  return text.length <= bytes
+    ? text
+    : text
+        .slice(0, bytes - 1)
+        .replace(/%[0-9A-F]?$/, '')
+        .concat('~')
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURI(text)
+  } catch {
+    return text
+  }
+}

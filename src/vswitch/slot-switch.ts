@@ -1,0 +1,115 @@
+import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
+import { explainSteps } from '../kernel/explain.js'
+import type { Step } from '../kernel/plan.js'
+import { resolveTarget } from '../target/resolve.js'
+import type { Target } from '../target/target.js'
+import type { Backend, Surroundings } from './backend.js'
+import { plugPlan } from './plug-plan.js'
+import { Plugging } from './plugging.js'
+import { readPort, readPorts } from './port-reading.js'
+import { unplugAll } from './unplugging.js'
+import type {
+  BulkOptions,
+  PlugOptions,
+  PlugOutcome,
+  PlugRequest,
+  Port,
+  UnplugOutcome,
+  Vswitch,
+  VswitchKind,
+} from './vswitch.js'
+import { checkRequest, wire } from './wiring.js'
+
+/** A vswitch with numbered slots, of any kind. */
+export class SlotSwitch implements Vswitch {
+  readonly #backend: Backend
+  readonly #around: Surroundings
+  readonly #reserved = new Set<number>()
+
+  constructor(backend: Backend, around: Surroundings) {
+    this.#backend = backend
+    this.#around = around
+  }
+
+  get name(): string {
+    return this.#backend.name
+  }
+
+  get kind(): VswitchKind {
+    return this.#backend.kind
+  }
+
+  get subnet(): string {
+    return this.#backend.subnet.text
+  }
+
+  get ipv6Prefix(): string {
+    return this.#backend.ipv6Prefix
+  }
+
+  async plug(target: Target, options: PlugOptions = {}): Promise<Port> {
+    const { signal, ...rest } = options
+    const before = performance.now()
+    const [outcome] = await this.plugAll([{ ...rest, target }], signal === undefined ? {} : { signal })
+    if (outcome?.ok !== true) throw outcome?.error
+    return { ...outcome.port, ms: performance.now() - before }
+  }
+
+  plugAll(requests: readonly PlugRequest[], options: BulkOptions<PlugOutcome> = {}): Promise<PlugOutcome[]> {
+    return new Plugging(this.#backend, this.#around, this.#reserved, options).run(requests)
+  }
+
+  async unplug(slot: number): Promise<void> {
+    const [outcome] = await this.unplugAll([slot])
+    if (outcome?.ok === false) throw outcome.error
+  }
+
+  unplugAll(slots: readonly number[], options: BulkOptions<UnplugOutcome> = {}): Promise<UnplugOutcome[]> {
+    return unplugAll(this.#backend, this.#around, slots, options)
+  }
+
+  ports(): Promise<Port[]> {
+    return readPorts(this.#backend, this.#around)
+  }
+
+  port(slot: number): Promise<Port | undefined> {
+    return readPort(this.#backend, this.#around, slot)
+  }
+
+  async explain(target: Target, options: PlugOptions = {}): Promise<string[]> {
+    const request = { ...options, target }
+    checkRequest(request)
+    const limits = this.#backend.maxSlot === undefined ? {} : { max: this.#backend.maxSlot }
+    if (options.slot !== undefined) checkSlot(this.#backend.subnet, options.slot, limits)
+    const resolved = await resolveTarget(target, this.#around.docker)
+    const slot = options.slot ?? (await this.#lowestFree(limits))
+    const ifname = options.ifname ?? (await this.#lowestIfname(resolved.netns))
+    const { name, subnet, ipv6Prefix } = this.#backend
+    const place = { name, subnet, ipv6Prefix, hasIpv6: this.#around.hasIpv6 }
+    const wiring = wire(place, { ...request, ifname }, resolved, slot)
+    const netnsId = await this.#around.kernel.namespaceId(resolved.netns)
+    const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
+    const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
+    return [...explainSteps(steps), ...(this.#backend.explain?.(wiring) ?? [])]
+  }
+
+  async #lowestFree(limits: { max?: number }): Promise<number> {
+    const taken = new Set(
+      (await this.ports()).filter((port) => port.state !== 'ghost').map((port) => port.slot),
+    )
+    return lowestFreeSlots(this.#backend.subnet, taken, 1, limits)[0] ?? 1
+  }
+
+  async #lowestIfname(netns: string): Promise<string> {
+    const names = new Set((await this.#around.kernel.links(netns)).map((link) => link.name))
+    let number = 0
+    while (names.has(`eth${number}`)) number++
+    return `eth${number}`
+  }
+}
+
+/** The step with the words filled in that the addon fills in when it is run. */
+function filledIn(step: Step, ifname: string, netnsId: number): Step {
+  if (step.op !== 'veth' || step.alias === undefined) return step
+  return { ...step, alias: step.alias.replace('{ifname}', ifname).replace('{netns}', String(netnsId)) }
+}

@@ -1,0 +1,92 @@
+import { checkSlot } from '../addressing/slot.js'
+import { asEcdockError, EcdockError } from '../errors.js'
+import type { Backend, Surroundings } from './backend.js'
+import { hostIfname } from './names.js'
+import { ownRecord } from './port-reading.js'
+import type { BulkOptions, UnplugOutcome } from './vswitch.js'
+
+/** Slots that are taken out in one go: the kernel waits once for all of them. */
+const SLOTS_A_CALL = 512
+
+/** Takes targets out. Only interfaces that carry our mark, for this vswitch and slot, are touched. */
+export async function unplugAll(
+  backend: Backend,
+  around: Surroundings,
+  slots: readonly number[],
+  options: BulkOptions<UnplugOutcome> = {},
+): Promise<UnplugOutcome[]> {
+  const outcomes: UnplugOutcome[] = []
+  for (let at = 0; at < slots.length; at += SLOTS_A_CALL) {
+    const some = slots.slice(at, at + SLOTS_A_CALL)
+    const ended =
+      options.signal?.aborted === true
+        ? some.map((slot) =>
+            failure(slot, new EcdockError('CANCELLED', 'unplug', 'the unplug was cancelled')),
+          )
+        : await unplugSome(backend, around, some)
+    for (const [offset, outcome] of ended.entries()) {
+      outcomes.push(outcome)
+      options.onOutcome?.(outcome, at + offset)
+    }
+  }
+  return outcomes
+}
+
+async function unplugSome(
+  backend: Backend,
+  around: Surroundings,
+  slots: readonly number[],
+): Promise<UnplugOutcome[]> {
+  const refused = new Map<number, EcdockError>()
+  const wanted = new Set<number>()
+  for (const slot of slots) {
+    try {
+      checkSlot(backend.subnet, slot, backend.maxSlot === undefined ? {} : { max: backend.maxSlot })
+      wanted.add(slot)
+    } catch (error) {
+      refused.set(slot, asEcdockError(error, 'unplug'))
+    }
+  }
+  try {
+    const present = await around.kernel.linksByName(
+      backend.netns,
+      [...wanted].map((slot) => hostIfname(backend.name, slot)),
+    )
+    const remembered = await backend.remembered?.()
+    const ifindexes: number[] = []
+    for (const [at, slot] of [...wanted].entries()) {
+      const link = present[at]
+      const ours = link !== undefined && ownRecord(backend, link)?.slot === slot
+      if (ours) ifindexes.push(link.ifindex)
+      if (ours || remembered?.has(slot) === true) continue
+      wanted.delete(slot)
+      refused.set(slot, empty(backend, slot, link !== undefined))
+    }
+    // Both wait, for different things: vswitchd for its own work, the kernel for its grace periods.
+    await Promise.all([
+      around.kernel.deleteLinks(backend.netns, ifindexes),
+      backend.disconnect?.([...wanted]),
+    ])
+  } catch (error) {
+    for (const slot of wanted) refused.set(slot, asEcdockError(error, 'unplug'))
+  }
+  const seen = new Set<number>()
+  return slots.map((slot) => {
+    const error = refused.get(slot)
+    if (error !== undefined) return failure(slot, error)
+    if (seen.has(slot)) return failure(slot, empty(backend, slot, false))
+    seen.add(slot)
+    return { ok: true, slot }
+  })
+}
+
+function empty(backend: Backend, slot: number, foreign: boolean): EcdockError {
+  const why = foreign ? `; ${hostIfname(backend.name, slot)} is there, but it is not ours` : ''
+  return new EcdockError('SLOT_EMPTY', 'unplug', `slot ${slot} of ${backend.name} is empty${why}`, {
+    hint: '"ecdock-fast ls" shows what is plugged in.',
+  })
+}
+
+function failure(slot: number, error: EcdockError): UnplugOutcome {
+  return { ok: false, slot, error }
+}

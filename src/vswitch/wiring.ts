@@ -1,0 +1,69 @@
+import { parseMac } from '../addressing/mac.js'
+import { checkMtu, IPV6_MIN_MTU } from '../addressing/mtu.js'
+import { type SlotAddress, slotAddress } from '../addressing/slot.js'
+import type { Subnet } from '../addressing/subnet.js'
+import { EcdockError } from '../errors.js'
+import type { ResolvedTarget } from '../target/target.js'
+import { checkIfname, hostIfname } from './names.js'
+import { portAlias } from './record.js'
+import type { PlugRequest } from './vswitch.js'
+
+export const DEFAULT_MTU = 1500
+
+/** One plug with nothing left open: what goes where, with which addresses. */
+export interface Wiring {
+  target: ResolvedTarget
+  slot: number
+  hostIfname: string
+  /** A name, or `eth*` for the lowest free one. */
+  ifname: string
+  mac: string
+  mtu: number
+  address: SlotAddress
+  /** False where the kernel has no IPv6, or the MTU is too small for it (RFC 8200 section 5). */
+  ipv6: boolean
+  /** The switch's own address, for the default route; undefined when none is wanted. */
+  gateway: string | undefined
+  /** IFLA_IFALIAS of the host side. */
+  alias: string
+}
+
+/** Checks what can be checked of a request without looking at anything. Throws IFNAME_INVALID, MTU_INVALID, MAC_INVALID. */
+export function checkRequest(request: PlugRequest): void {
+  if (request.ifname !== undefined) checkIfname(request.ifname)
+  if (request.ifname?.includes('*')) {
+    throw new EcdockError(
+      'IFNAME_INVALID',
+      'check interface name',
+      `interface name ${request.ifname} holds a "*"`,
+      {
+        hint: 'Give a whole name, or none to get the lowest free of eth0, eth1, …',
+      },
+    )
+  }
+  if (request.mtu !== undefined) checkMtu(request.mtu)
+  if (request.mac !== undefined) parseMac(request.mac)
+}
+
+export function wire(
+  vswitch: { name: string; subnet: Subnet; ipv6Prefix: string; hasIpv6: boolean },
+  request: PlugRequest,
+  target: ResolvedTarget,
+  slot: number,
+): Wiring {
+  const address = slotAddress(vswitch.subnet, slot, vswitch.ipv6Prefix)
+  const mac = request.mac === undefined ? address.mac : parseMac(request.mac)
+  const mtu = request.mtu ?? DEFAULT_MTU
+  return {
+    target,
+    slot,
+    hostIfname: hostIfname(vswitch.name, slot),
+    ifname: request.ifname ?? 'eth*',
+    mac,
+    mtu,
+    address,
+    ipv6: vswitch.hasIpv6 && mtu >= IPV6_MIN_MTU,
+    gateway: request.defaultRoute === false ? undefined : vswitch.subnet.address,
+    alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label }),
+  }
+}
