@@ -1,5 +1,6 @@
+import type { CleanupReport } from '../cleanup.js'
 import type { SlotContainers } from '../docker/slot-containers.js'
-import type { CleanupReport, HostOptions } from '../host.js'
+import type { HostOptions } from '../host.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Vswitch, VswitchOptions } from '../vswitch/vswitch.js'
 

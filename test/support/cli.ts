@@ -106,7 +106,7 @@ export class FakeWorld {
         this.calls.push(`delete ${name}`)
         this.switches.delete(name)
       },
-      cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [] }),
+      cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [], skipped: [] }),
       close: async () => {
         this.closed = true
       },

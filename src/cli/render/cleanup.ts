@@ -1,7 +1,8 @@
-import type { CleanupReport } from '../../host.js'
+import type { CleanupReport } from '../../cleanup.js'
 
 export function cleanupText(report: CleanupReport): string {
-  if (report.removed.length === 0) return 'There is nothing to clean up.'
   const verb = report.dryRun ? 'would remove' : 'removed'
-  return report.removed.map((item) => `${verb} ${item.kind} ${item.name} (${item.why})`).join('\n')
+  const lines = report.removed.map((item) => `${verb} ${item.kind} ${item.name}: ${item.why}`)
+  if (lines.length === 0) lines.push('There is nothing to clean up.')
+  return [...lines, ...report.skipped].join('\n')
 }
