@@ -50,25 +50,32 @@ export class JsonFramer {
   /** The values that end in `chunk`, in order. Throws OVSDB_PROTOCOL. */
   push(chunk: Uint8Array): unknown[] {
     const values: unknown[] = []
+    // Locals, because fields would be read and written once for every byte.
+    let depth = this.#depth
+    let inString = this.#inString
+    let escaped = this.#escaped
     let start = 0
     for (let index = 0; index < chunk.length; index++) {
       const byte = chunk[index]
-      if (this.#inString) {
-        if (this.#escaped) this.#escaped = false
-        else if (byte === BACKSLASH) this.#escaped = true
-        else if (byte === QUOTE) this.#inString = false
-      } else if (byte === QUOTE && this.#depth > 0) {
-        this.#inString = true
+      if (inString) {
+        if (escaped) escaped = false
+        else if (byte === BACKSLASH) escaped = true
+        else if (byte === QUOTE) inString = false
+      } else if (byte === QUOTE && depth > 0) {
+        inString = true
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-        if (this.#depth === 0) start = index
-        if (++this.#depth > this.#maxDepth) throw protocolError(`nesting deeper than ${this.#maxDepth}`)
-      } else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && this.#depth > 0) {
-        if (--this.#depth === 0) values.push(this.#finish(chunk.subarray(start, index + 1)))
-      } else if (this.#depth === 0 && !isWhitespace(byte)) {
+        if (depth === 0) start = index
+        if (++depth > this.#maxDepth) throw protocolError(`nesting deeper than ${this.#maxDepth}`)
+      } else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && depth > 0) {
+        if (--depth === 0) values.push(this.#finish(chunk.subarray(start, index + 1)))
+      } else if (depth === 0 && !isWhitespace(byte)) {
         throw protocolError('something that is not a JSON object')
       }
     }
-    if (this.#depth > 0) this.#keep(chunk.subarray(start))
+    if (depth > 0) this.#keep(chunk.subarray(start))
+    this.#depth = depth
+    this.#inString = inString
+    this.#escaped = escaped
     return values
   }
 
