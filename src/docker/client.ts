@@ -19,18 +19,28 @@ export interface CallLimits {
  * Nothing is opened before the first call.
  */
 export class DockerClient {
-  /** As `unix:///var/run/docker.sock`. */
-  readonly address: string
-  readonly #where: DockerAddress
+  #where: DockerAddress | undefined
   readonly #agent = new Agent({ keepAlive: true })
   readonly #open = new Set<AbortController>()
   #dockerode: Promise<Dockerode> | undefined
   #closed = false
 
-  /** `socket` as {@link parseDockerAddress} reads it. Throws USAGE or UNSUPPORTED. */
+  /**
+   * `socket` as {@link parseDockerAddress} reads it. Throws USAGE or UNSUPPORTED; without it, DOCKER_HOST is
+   * read with the first call, so that it cannot get in the way of those who use no Docker.
+   */
   constructor(socket?: string) {
-    this.#where = parseDockerAddress(socket)
-    this.address = formatDockerAddress(this.#where)
+    if (socket !== undefined) this.#where = parseDockerAddress(socket)
+  }
+
+  /** As `unix:///var/run/docker.sock`. Throws USAGE or UNSUPPORTED when DOCKER_HOST cannot be used. */
+  get address(): string {
+    return formatDockerAddress(this.#address())
+  }
+
+  #address(): DockerAddress {
+    this.#where ??= parseDockerAddress()
+    return this.#where
   }
 
   /**
@@ -44,6 +54,7 @@ export class DockerClient {
     { subject, ms = CALL_MS }: CallLimits = {},
   ): Promise<T> {
     if (this.#closed) throw cancelled(op)
+    const { address } = this
     const controller = new AbortController()
     let late = false
     const timer = setTimeout(() => {
@@ -63,7 +74,7 @@ export class DockerClient {
         const message = `Docker did not answer within ${ms / 1000} s`
         throw new EcdockError('TIMEOUT', op, message, { cause: error })
       }
-      throw dockerFailure(op, this.address, error, subject)
+      throw dockerFailure(op, address, error, subject)
     } finally {
       clearTimeout(timer)
       this.#open.delete(controller)
@@ -72,8 +83,8 @@ export class DockerClient {
 
   /** dockerode takes 0.1 s to load, which only those who use Docker should pay for. */
   dockerode(): Promise<Dockerode> {
+    const where = this.#address()
     this.#dockerode ??= import('dockerode').then(({ default: Docker }) => {
-      const where = this.#where
       // A `host` that is undefined keeps a DOCKER_HOST in the environment from being preferred to the socket.
       const docker =
         'socketPath' in where

@@ -64,13 +64,13 @@ export class DockerEngine {
 
   /**
    * `socket` is `unix:///path`, `/path` or `tcp://127.0.0.1:2375`; DOCKER_HOST or Docker's usual socket
-   * without it. Throws USAGE or UNSUPPORTED.
+   * without it. Throws USAGE or UNSUPPORTED; about DOCKER_HOST with the first call only.
    */
   constructor(socket?: string) {
     this.#client = new DockerClient(socket)
   }
 
-  /** As `unix:///var/run/docker.sock`. */
+  /** As `unix:///var/run/docker.sock`. Throws USAGE or UNSUPPORTED when DOCKER_HOST cannot be used. */
   get address(): string {
     return this.#client.address
   }

@@ -109,6 +109,16 @@ test('Docker that is not there is unreachable, with a hint', async () => {
   nowhere.close()
 })
 
+test('a DOCKER_HOST that cannot be used is told when Docker is needed, not before', async () => {
+  const before = process.env.DOCKER_HOST
+  process.env.DOCKER_HOST = 'ssh://me@elsewhere'
+  const elsewhere = new DockerEngine()
+  await rejectsWith('UNSUPPORTED', elsewhere.version())
+  elsewhere.close()
+  if (before === undefined) delete process.env.DOCKER_HOST
+  else process.env.DOCKER_HOST = before
+})
+
 test('the socket that was asked for is used, whatever DOCKER_HOST says', async () => {
   const before = process.env.DOCKER_HOST
   process.env.DOCKER_HOST = 'tcp://127.0.0.1:1'
