@@ -4,12 +4,13 @@ import type { Operation, Result } from './measurements.js'
 import type { Ratio, Target } from './ratios.js'
 import type { Report } from './report.js'
 
-const NOTES = `ecdock-fast runs as a library in a process that is there already. The C floor sends the same netlink messages
-and does nothing else; in bulk its links are in one group from the start, and the one that regroups puts
-them there when it deletes them. For the others the time of the programs that they start is theirs: that is
-what is compared. They run inside one bash that measures each port, so its own start is not counted.
-ovs-docker's call of \`docker inspect\` is answered by a script of two lines, and it sets no IPv6 address: both
-only favour it. Targets are bare network namespaces, and on OVS the datapath is the userspace one.`
+const NOTES = `How to read this. ecdock-fast runs as a library, in a process that is there already. The C floor sends the same
+netlink messages (on ovs also the bare OVSDB transaction) and does nothing else; in bulk its links are in one
+group from the start, so that one message deletes them, and the floor that regroups puts them there first, as
+ecdock-fast does. ip, ovs-vsctl and ovs-docker are programs that are started for each step, and that is part
+of their time; the one bash that starts them runs all the time and is not. ovs-docker's call of docker inspect is
+answered by a script of two lines, and it sets no IPv6 address: both favour it. Targets are bare network
+namespaces; ovs is the userspace datapath. All take turns in one run, so compare within a run only.`
 
 /** The report for people. */
 export function renderReport(report: Report): string {

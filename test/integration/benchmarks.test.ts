@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Report } from '../../benchmarks/report.js'
+import { needs } from '../support/requirements.js'
+
+const RUN = fileURLToPath(new URL('../../benchmarks/run.js', import.meta.url))
+const directory = mkdtempSync(join(tmpdir(), 'ecdock-bench-test-'))
+
+function bench(...args: string[]) {
+  return spawnSync(process.execPath, [RUN, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: directory },
+  })
+}
+
+const withOvs = needs('root', 'iproute2', 'openvswitch') ? test : test.skip
+
+withOvs('a quick run measures everybody on both kinds, and leaves nothing behind', () => {
+  const json = join(directory, 'report.json')
+  const plot = join(directory, 'plot.svg')
+  const { status, stdout, stderr } = bench('--quick', '--json', json, '--plot', plot)
+  assert.is(status, 0, stderr)
+  assert.match(stdout, /bridge, one plug: time of ecdock-fast \/ time of C floor +\d/)
+  assert.match(stdout, /ovs, one plug: time of ovs-docker \/ time of ecdock-fast +\d/)
+
+  const report: Report = JSON.parse(readFileSync(json, 'utf8'))
+  const measured = new Set(report.results.map(({ kind, contestant }) => `${kind} ${contestant}`))
+  assert.equal([...measured].sort(), [
+    'bridge C floor',
+    'bridge C floor, regrouping',
+    'bridge ecdock-fast',
+    'bridge ip',
+    'ovs C floor',
+    'ovs ecdock-fast',
+    'ovs ip + ovs-vsctl',
+    'ovs ovs-docker',
+  ])
+  for (const { ms } of report.results) assert.ok(0 < ms.min && ms.min <= ms.median && ms.median <= ms.p99)
+  assert.match(readFileSync(plot, 'utf8'), /^<svg /)
+
+  assert.equal(readdirSync(directory).sort(), ['plot.svg', 'report.json'])
+})
+
+test('a command line that is wrong is refused at once', () => {
+  const { status, stderr } = bench('--only', 'vde')
+  assert.is(status, 2)
+  assert.match(stderr, /--only wants bridge or ovs, not "vde"/)
+})
+
+test.after(() => rmSync(directory, { recursive: true, force: true }))
+
+test.run()
