@@ -148,7 +148,8 @@ std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo
     const Napi::Value item = array.Get(i);
     Reader reader(item.IsObject() ? item.As<Napi::Object>() : Napi::Object::New(info.Env()),
                   "probe " + std::to_string(i));
-    echoes.push_back({reader.text("netns"), reader.text("address"), static_cast<double>(reader.u32("timeoutMs"))});
+    echoes.push_back(
+        {reader.text("netns"), reader.text("address"), static_cast<double>(reader.u32("timeoutMs"))});
     if (reader.failure()) {
       throw_type_error(info.Env(), *reader.failure());
       return std::nullopt;

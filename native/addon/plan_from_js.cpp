@@ -38,14 +38,15 @@ plan::Step address(Reader& reader) {
 }
 
 plan::Step route(Reader& reader) {
-  plan::AddRoute step{reader.text("netns"), reader.text("name"), std::nullopt, 0, reader.ip_address("gateway"),
-                      reader.flag("keepExisting")};
+  plan::AddRoute step{reader.text("netns"),         reader.text("name"),        std::nullopt, 0,
+                      reader.ip_address("gateway"), reader.flag("keepExisting")};
   const std::string destination = reader.text("destination");
   if (destination == "default") return step;
   const size_t slash = destination.find('/');
   step.destination = netlink::parse_ip_address(destination.substr(0, slash));
   const std::string prefix = slash == std::string::npos ? "" : destination.substr(slash + 1);
-  const bool number = !prefix.empty() && prefix.size() <= 3 && prefix.find_first_not_of("0123456789") == std::string::npos;
+  const bool number =
+      !prefix.empty() && prefix.size() <= 3 && prefix.find_first_not_of("0123456789") == std::string::npos;
   const int length = number ? std::stoi(prefix) : -1;
   if (!step.destination || length < 0 || length > static_cast<int>(step.destination->size()) * 8) {
     reader.fail("destination must be 'default' or ADDRESS/PREFIX");
@@ -68,7 +69,8 @@ plan::Step netns(Reader& reader) {
 }
 
 plan::Step vacant(Reader& reader) {
-  plan::CheckVacant step{reader.text("netns"), reader.text("name"), reader.optional_text("mac").value_or(""), {}};
+  plan::CheckVacant step{
+      reader.text("netns"), reader.text("name"), reader.optional_text("mac").value_or(""), {}};
   for (const auto& text : reader.texts("addresses")) {
     const auto address = netlink::parse_ip_address(text);
     if (!address) reader.fail("addresses must hold IP addresses");
@@ -80,9 +82,9 @@ plan::Step vacant(Reader& reader) {
 plan::Step alive(Reader& reader) { return plan::CheckAlive{reader.text("netns")}; }
 
 const std::map<std::string, std::function<plan::Step(Reader&)>> kSteps = {
-    {"veth", veth},       {"bridge", bridge}, {"link", link},     {"address", address},
-    {"route", route},     {"sysctl", sysctl}, {"netns", netns},   {"tx-checksum-off", tx_checksum_off},
-    {"vacant", vacant},   {"alive", alive},
+    {"veth", veth},     {"bridge", bridge}, {"link", link},   {"address", address},
+    {"route", route},   {"sysctl", sysctl}, {"netns", netns}, {"tx-checksum-off", tx_checksum_off},
+    {"vacant", vacant}, {"alive", alive},
 };
 
 std::optional<plan::Plan> plan_from(Napi::Env env, const Napi::Value& value, const std::string& where) {

@@ -110,7 +110,8 @@ std::optional<Messages::Message> Messages::next() {
 }
 
 std::optional<Acknowledgement> parse_acknowledgement(const Messages::Message& message) {
-  if (message.header.nlmsg_type != NLMSG_ERROR && message.header.nlmsg_type != NLMSG_DONE) return std::nullopt;
+  if (message.header.nlmsg_type != NLMSG_ERROR && message.header.nlmsg_type != NLMSG_DONE)
+    return std::nullopt;
   int negative_errno = 0;
   if (message.payload.size() < sizeof negative_errno) return Acknowledgement{};
   std::memcpy(&negative_errno, message.payload.data(), sizeof negative_errno);

@@ -93,7 +93,8 @@ Status Socket::dump(Request request, std::string_view op, const std::function<vo
     if (!outcome.ok()) return outcome;
     if (!interrupted) return outcome;
   }
-  return Error{std::string(op), EAGAIN,
+  return Error{std::string(op),
+               EAGAIN,
                std::string(op) + ": the namespace kept changing during " + std::to_string(kDumpTries) +
                    " attempts to read it",
                {}};

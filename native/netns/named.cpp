@@ -46,7 +46,7 @@ Result<Named> mount_new(const std::string& name, const std::string& alias) {
   if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0) {
     return Error::from_errno("netns create", errno);
   }
-  struct stat status{};
+  struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return Error::from_errno("netns create", errno);
   return Named{name, path, status.st_ino};
 }

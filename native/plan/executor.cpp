@@ -133,10 +133,12 @@ Status Executor::step(const AddVeth& step) {
   if (!primary.ok()) return primary.error();
   primary.value().up = true;
   const netlink::VethPeer peer{there.value()->netns.fd.get(), resolved(step.peer.name), step.peer.settings};
-  if (auto added = netlink::add_veth(*through.value(), step.primary.name, primary.value(), peer); !added.ok()) {
+  if (auto added = netlink::add_veth(*through.value(), step.primary.name, primary.value(), peer);
+      !added.ok()) {
     return added;
   }
-  undo_.push_back([this, netns = step.primary.netns, name = step.primary.name] { return undo_link(netns, name); });
+  undo_.push_back(
+      [this, netns = step.primary.netns, name = step.primary.name] { return undo_link(netns, name); });
   return Done{};
 }
 
@@ -147,8 +149,10 @@ Status Executor::step(const AddBridge& step) {
   if (!through.ok()) return through.error();
   netlink::LinkSettings settings = step.bridge.settings;
   settings.up = true;
-  if (auto added = netlink::add_bridge(*through.value(), step.bridge.name, settings); !added.ok()) return added;
-  undo_.push_back([this, netns = step.bridge.netns, name = step.bridge.name] { return undo_link(netns, name); });
+  if (auto added = netlink::add_bridge(*through.value(), step.bridge.name, settings); !added.ok())
+    return added;
+  undo_.push_back(
+      [this, netns = step.bridge.netns, name = step.bridge.name] { return undo_link(netns, name); });
   return Done{};
 }
 
@@ -246,7 +250,8 @@ Status Executor::step(const AddNamespace& step) {
 Status Executor::refuse(const std::string& what, const std::string& value, const std::string& by) {
   outcome_.taken = what;
   outcome_.taken_by = by;
-  return Error{"vacancy check", EEXIST, "the target already has the " + what + " " + value + ", on " + by, {}};
+  return Error{
+      "vacancy check", EEXIST, "the target already has the " + what + " " + value + ", on " + by, {}};
 }
 
 Status Executor::step(const CheckVacant& step) {

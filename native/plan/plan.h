@@ -75,9 +75,9 @@ using Plan = std::vector<Step>;
 struct Outcome {
   bool ok = false;
   double ms = 0;
-  std::string ifname;   // what the Vacant step chose or was given
+  std::string ifname;     // what the Vacant step chose or was given
   uint64_t netns_id = 0;  // of the Vacant step's namespace
-  size_t step = 0;      // the one that failed
+  size_t step = 0;        // the one that failed
   Error error;
   std::string taken;     // "name", "mac" or "address"
   std::string taken_by;  // interface name

@@ -1,3 +1,5 @@
+#include "netlink/link.h"
+
 #include <doctest/doctest.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
@@ -6,7 +8,6 @@
 #include <vector>
 
 #include "netlink/ip_address.h"
-#include "netlink/link.h"
 #include "netlink/mac.h"
 
 using namespace ecdock::netlink;
@@ -66,8 +67,8 @@ TEST_CASE("a link message that is cut anywhere is read without a fault") {
 TEST_CASE("a MAC address is six hexadecimal bytes between colons") {
   CHECK(format_mac(parse_mac("52:00:0a:00:00:fe")->data()) == "52:00:0a:00:00:fe");
   CHECK(format_mac(parse_mac("AB:CD:EF:01:23:45")->data()) == "ab:cd:ef:01:23:45");
-  for (const auto* wrong : {"", "52:00:0a:00:00", "52:00:0a:00:00:f", "52-00-0a-00-00-fe", "52:00:0a:00:00:fe:00",
-                            "5g:00:0a:00:00:fe", "+1:00:0a:00:00:fe"}) {
+  for (const auto* wrong : {"", "52:00:0a:00:00", "52:00:0a:00:00:f", "52-00-0a-00-00-fe",
+                            "52:00:0a:00:00:fe:00", "5g:00:0a:00:00:fe", "+1:00:0a:00:00:fe"}) {
     CHECK_FALSE(parse_mac(wrong).has_value());
   }
 }

@@ -1,11 +1,11 @@
+#include "netlink/message.h"
+
 #include <doctest/doctest.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
 #include <vector>
-
-#include "netlink/message.h"
 
 using namespace ecdock::netlink;
 
@@ -28,11 +28,13 @@ TEST_CASE("a request is its header, the family header and its attributes, each p
   request.u8(IFLA_OPERSTATE, 6);
 
   const auto expected = bytes_of({
-      60, 0, 0, 0, 19, 0, 5, 0, 7, 0, 0, 0, 0, 0, 0, 0,  // nlmsghdr: length, RTM_SETLINK, REQUEST|ACK, seq
-      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,    // ifinfomsg
-      9, 0, 3, 0, 'e', 't', 'h', '0', 0, 0, 0, 0,        // IFLA_IFNAME, with its zero, padded
-      8, 0, 4, 0, 0xdc, 5, 0, 0,                         // IFLA_MTU
-      5, 0, 16, 0, 6, 0, 0, 0,                           // IFLA_OPERSTATE, padded
+      60, 0, 0,  0, 19,   0,   5,   0,   7, 0, 0, 0,
+      0,  0, 0,  0,  // nlmsghdr: length, RTM_SETLINK, REQUEST|ACK, seq
+      0,  0, 0,  0, 0,    0,   0,   0,   0, 0, 0, 0,
+      0,  0, 0,  0,                                   // ifinfomsg
+      9,  0, 3,  0, 'e',  't', 'h', '0', 0, 0, 0, 0,  // IFLA_IFNAME, with its zero, padded
+      8,  0, 4,  0, 0xdc, 5,   0,   0,                // IFLA_MTU
+      5,  0, 16, 0, 6,    0,   0,   0,                // IFLA_OPERSTATE, padded
   });
   CHECK(copy(request.finish(7)) == expected);
 }
@@ -46,10 +48,10 @@ TEST_CASE("nested attributes hold what is put between nest and close") {
   request.close(info);
 
   const auto expected = bytes_of({
-      36, 0, 0, 0, 16, 0, 1, 4, 1, 0, 0, 0, 0, 0, 0, 0,  // nlmsghdr: RTM_NEWLINK, REQUEST|CREATE
-      20, 0, 18, 0x80,                                   // IFLA_LINKINFO, nested
-      9, 0, 1, 0, 'v', 'e', 't', 'h', 0, 0, 0, 0,        // IFLA_INFO_KIND
-      4, 0, 2, 0x80,                                     // IFLA_INFO_DATA, nested and empty
+      36, 0, 0,  0,    16,  0,   1,   4,   1, 0, 0, 0, 0, 0, 0, 0,  // nlmsghdr: RTM_NEWLINK, REQUEST|CREATE
+      20, 0, 18, 0x80,                                              // IFLA_LINKINFO, nested
+      9,  0, 1,  0,    'v', 'e', 't', 'h', 0, 0, 0, 0,              // IFLA_INFO_KIND
+      4,  0, 2,  0x80,                                              // IFLA_INFO_DATA, nested and empty
   });
   CHECK(copy(request.finish(1)) == expected);
 }
@@ -117,10 +119,9 @@ TEST_CASE("a datagram is cut into its messages, and a cut datagram says so") {
 TEST_CASE("an acknowledgement carries the errno and the kernel's words") {
   // nlmsgerr: -EEXIST, the header of the request (capped), then NLMSGERR_ATTR_MSG.
   auto answer = bytes_of({
-      0, 0, 0, 0, 2, 0, 0, 3, 9, 0, 0, 0, 0, 0, 0, 0,  // nlmsghdr: NLMSG_ERROR, CAPPED|ACK_TLVS
-      0xef, 0xff, 0xff, 0xff,                          // -17
-      40, 0, 0, 0, 16, 0, 5, 6, 9, 0, 0, 0, 0, 0, 0, 0,
-      9, 0, 1, 0, 'b', 'u', 's', 'y', 0, 0, 0, 0,
+      0,    0,    0,    0,    2,  0, 0, 3, 9, 0, 0, 0, 0, 0, 0, 0,  // nlmsghdr: NLMSG_ERROR, CAPPED|ACK_TLVS
+      0xef, 0xff, 0xff, 0xff,                                       // -17
+      40,   0,    0,    0,    16, 0, 5, 6, 9, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 'b', 'u', 's', 'y', 0, 0, 0, 0,
   });
   answer[0] = static_cast<uint8_t>(answer.size());
   const auto parsed = parse_acknowledgement(*Messages(Bytes(answer)).next());
@@ -131,10 +132,9 @@ TEST_CASE("an acknowledgement carries the errno and the kernel's words") {
 
 TEST_CASE("an acknowledgement that repeats the whole request has its words behind it") {
   auto answer = bytes_of({
-      0, 0, 0, 0, 2, 0, 0, 2, 9, 0, 0, 0, 0, 0, 0, 0,  // ACK_TLVS only
-      0xff, 0xff, 0xff, 0xff,                          // -1
-      20, 0, 0, 0, 16, 0, 5, 6, 9, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4,
-      7, 0, 1, 0, 'n', 'o', 0, 0,
+      0,    0,    0,    0,    2,  0, 0, 2, 9, 0, 0, 0, 0, 0, 0, 0,  // ACK_TLVS only
+      0xff, 0xff, 0xff, 0xff,                                       // -1
+      20,   0,    0,    0,    16, 0, 5, 6, 9, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 7, 0, 1, 0, 'n', 'o', 0, 0,
   });
   answer[0] = static_cast<uint8_t>(answer.size());
   const auto parsed = parse_acknowledgement(*Messages(Bytes(answer)).next());
