@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { asEcdockError, EcdockError } from '../errors.js'
@@ -28,6 +29,8 @@ export interface RestartOptions {
 /** A slot that another start has just taken is tried again so many times. */
 const ATTEMPTS = 5
 const LOG_LINES = 10
+/** Longest that Docker takes to notice the end of a container, in ms. */
+const EXIT_MS = 5_000
 
 /**
  * Containers without Docker's networking, each in a slot of a vswitch. Which container is in which slot is
@@ -213,10 +216,15 @@ export class SlotContainers {
     return { container, name, port }
   }
 
-  /** A container that has ended is the better reason for whatever plugging it came to. */
+  /**
+   * A container that has ended is the better reason for whatever plugging it came to. Docker notices that tens
+   * of milliseconds later than the kernel.
+   */
   async #requireRunning(id: string): Promise<void> {
-    const container = await this.#engine.container(id)
-    if (container.pid === 0) throw await this.#ended(container)
+    const { pid } = await this.#engine.container(id)
+    if (pid !== 0 && existsSync(`/proc/${pid}/ns/net`)) return
+    await this.#engine.wait(id, EXIT_MS)
+    throw await this.#ended(await this.#engine.container(id))
   }
 
   /** The error itself, unless the container cannot be removed either. */

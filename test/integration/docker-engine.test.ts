@@ -91,7 +91,7 @@ test('to stop what is stopped and to remove what is gone is no error', async () 
 
 test('the last lines of a container are told, with a terminal and without', async () => {
   for (const tty of [true, false]) {
-    const script = 'echo one; echo two >&2; printf "\\033[31mred\\033[0m\\007"; exit 3'
+    const script = 'exec >&2; echo one; echo two; printf "\\033[31mred\\033[0m\\007"; exit 3'
     const id = await engine.create({ ...specOf(docker.image, ['sh', '-c', script]), tty })
     await engine.start(id)
     assert.is(await engine.wait(id, 10_000), 3)

@@ -128,6 +128,7 @@ test('when a start is cancelled half-way, the container is removed', async () =>
 for (const tty of [true, false]) {
   test(`a container ${tty ? 'with' : 'without'} a terminal that ends at once tells its exit code and last words`, async () => {
     const args = ['sh', '-c', 'echo no licence found; exit 42']
+    vswitch.onPlug = (container) => engine.wait(container, 10_000)
     const start = containers.start(vswitch, { slot: 1, image: docker.image, args, tty })
     const error = await rejectsWith('CONTAINER_NOT_RUNNING', start)
     assert.match(error.message, 'exit code 42')
@@ -136,6 +137,16 @@ for (const tty of [true, false]) {
     assert.equal(await docker.containers(), [])
   })
 }
+
+test('a container that ends while it is being plugged in tells why, and not how plugging failed', async () => {
+  vswitch.onPlug = async (container) => {
+    await docker.api.getContainer(container).kill()
+    throw new EcdockError('TARGET_GONE', 'plug', 'went away')
+  }
+  const start = containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
+  assert.match((await rejectsWith('CONTAINER_NOT_RUNNING', start)).message, 'exit code 137')
+  assert.equal(await docker.containers(), [])
+})
 
 test('a command that is not in the image is told in the words of Docker', async () => {
   const start = containers.start(vswitch, { slot: 1, image: docker.image, args: ['no-such-program'] })
@@ -326,13 +337,13 @@ class BookkeepingVswitch implements Vswitch {
   readonly refuse = new Map<number, EcdockError>()
   /** What its ports say they hold, when it is not the container of the slot. */
   target: string | undefined
-  onPlug = (): void => {}
+  onPlug: (container: string) => unknown = () => {}
   readonly #mtu = new Map<number, number>()
 
   constructor(readonly name = 'sim') {}
 
   async plug(target: Target, { slot = 0, mtu = 1500, signal }: PlugOptions = {}): Promise<Port> {
-    this.onPlug()
+    await this.onPlug('container' in target ? target.container : '')
     if (signal?.aborted) throw new EcdockError('CANCELLED', 'plug', 'the plug was cancelled')
     const refusal = this.refuse.get(slot)
     if (refusal !== undefined) throw refusal

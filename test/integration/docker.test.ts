@@ -1,4 +1,7 @@
 /** Docker containers on a vswitch of kind bridge, all of it real. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EcdockError } from '../../src/errors.js'
@@ -13,6 +16,7 @@ const ready = needs('root', 'docker', 'busybox', 'iptables')
 const withDocker = suite('docker on a vswitch')
 const test = ready ? withDocker : withDocker.skip
 
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 const FOREVER = ['sleep', '1000']
 
 let docker: PrivateDocker
@@ -103,12 +107,13 @@ test('stop leaves the slot empty, and the next start gets it', async () => {
 test('a restarted container keeps its addresses, and traffic passes again', async () => {
   const first = await host.containers.start(sw, { slot: 1, image: docker.image, args: FOREVER, mtu: 1400 })
   await host.containers.start(sw, { slot: 2, image: docker.image, args: FOREVER })
+  const pid = await pidOf('sim-s1')
   const second = await host.containers.restart(sw, 1, { timeoutSeconds: 0 })
   assert.is(second.container, first.container)
   for (const same of ['ipv4', 'ipv6', 'mac', 'mtu', 'ifname'] as const) {
     assert.is(second.port[same], first.port[same], same)
   }
-  assert.is.not(second.port.netnsId, first.port.netnsId)
+  assert.is.not(await pidOf('sim-s1'), pid)
   await sendsMegabyte('sim-s2', 'sim-s1', '10.0.0.1')
 })
 
@@ -133,9 +138,45 @@ test('a container of somebody else can be plugged in too, on several vswitches',
   await docker.api.getContainer(id).remove({ force: true })
 })
 
+test('the command line starts a container, attaches a real terminal to it, and stops it', async () => {
+  await run(process.execPath, [CLI, '--slot=1', 'start', docker.image, 'sh'], { env: environment() })
+  const attach = `stty rows 24 cols 80; "${process.execPath}" "${CLI}" attach 1`
+  const terminal = spawn('script', ['-qefc', attach, '/dev/null'], { env: environment() })
+  let screen = ''
+  terminal.stdout.on('data', (chunk: Buffer) => {
+    screen += chunk.toString()
+  })
+  const ended = once(terminal, 'close')
+  await waitUntil('a prompt', () => screen.includes('/ #'), 30_000)
+  terminal.stdin.write('stty size; echo it is $((40 + 2))\r')
+  await waitUntil('its answer', () => screen.includes('it is 42'), 30_000)
+  assert.match(screen, '24 80')
+  terminal.stdin.write('\x10\x11')
+  assert.equal(await ended, [0, null], screen)
+  assert.match(screen, 'detached')
+  await run(process.execPath, [CLI, 'stop', '1', '--time=0'], { env: environment() })
+  assert.equal(await docker.containers(), [])
+  assert.equal(await sw.ports(), [])
+})
+
+test('cleanup takes out a container that has ended, though somebody holds its namespace', async () => {
+  const { port } = await host.containers.start(sw, { slot: 1, image: docker.image, args: FOREVER })
+  await run('ip', ['netns', 'attach', 'held', String(await pidOf('sim-s1'))])
+  assert.equal((await host.cleanup()).removed, [])
+  await docker.api.getContainer('sim-s1').kill()
+  const planned = await host.cleanup({ dryRun: true })
+  assert.equal(
+    planned.removed.map(({ name }) => name),
+    [port.hostIfname],
+  )
+  assert.is((await sw.ports()).length, 1)
+  assert.equal((await host.cleanup()).removed, planned.removed)
+  assert.equal(await sw.ports(), [])
+  await run('ip', ['netns', 'delete', 'held'])
+})
+
 test('a start that fails leaves neither a container nor a port', async () => {
   const failing = [
-    [{ slot: 1, image: docker.image, args: ['false'] }, 'CONTAINER_NOT_RUNNING'],
     [{ slot: 1, image: docker.image, args: FOREVER, mtu: 12 }, 'MTU_INVALID'],
     [{ slot: 1, image: docker.image, args: ['no-such-program'] }, 'DOCKER_FAILED'],
     [{ slot: 1, image: 'nothing:1' }, 'IMAGE_NOT_FOUND'],
@@ -164,6 +205,14 @@ async function world(): Promise<string> {
   const links = (await run('ip', ['-o', 'link'])).replace(/^\d+: (\S+?)[@:].*$/gm, '$1')
   const namespaces = await run('ip', ['netns'])
   return `links ${links}\nnamespaces ${namespaces}\ncontainers ${await docker.containers()}`
+}
+
+async function pidOf(container: string): Promise<number> {
+  return (await docker.api.getContainer(container).inspect()).State.Pid
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, DOCKER_HOST: docker.docker, TERM: 'dumb' }
 }
 
 /** Random bytes, sent from one container and received in the other, are the same. */
