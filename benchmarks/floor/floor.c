@@ -3,8 +3,10 @@
 //
 // usage: floor bridge NETNS BRIDGE TARGETS
 //        floor ovs SOCKET BRIDGE TARGETS
-// A Linux bridge is in a namespace of its own. For Open vSwitch a port is also put into the database, with the
-// bare transaction and the wait for ovs-vswitchd, and transmit checksum offload is turned off in the target.
+// A Linux bridge is in a namespace of its own. For Open vSwitch a port is also put into the database, with
+// the bare transaction and the wait for ovs-vswitchd, and transmit checksum offload is turned off in the
+// target.
+//
 // Reads one command a line, and answers each with a line: the ns that it took as a whole.
 //   plug GROUP FIRST COUNT
 //   unplug FIRST COUNT
@@ -29,7 +31,7 @@ static long long now(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void run(const struct place *place, const struct ovsdb *ovsdb, const char *line) {
+static void run(const struct place* place, const struct ovsdb* ovsdb, const char* line) {
   unsigned group;
   int first, count;
   long long begin = now();
@@ -51,7 +53,7 @@ static void run(const struct place *place, const struct ovsdb *ovsdb, const char
   fflush(stdout);
 }
 
-static int find_bridge(const struct place *place) {
+static int find_bridge(const struct place* place) {
   int netns = open(place->netns, O_RDONLY | O_CLOEXEC);
   if (netns < 0) die(place->netns, errno);
   int fd = netlink_open_in(netns);
@@ -62,7 +64,7 @@ static int find_bridge(const struct place *place) {
   return ifindex;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const int is_bridge = argc == 5 && strcmp(argv[1], "bridge") == 0;
   const int is_ovs = argc == 5 && strcmp(argv[1], "ovs") == 0;
   if (!is_bridge && !is_ovs) {

@@ -12,14 +12,14 @@ struct request {
 };
 
 // Prints what failed and ends the program: a floor that fails is no floor.
-void die(const char *what, int error) __attribute__((noreturn));
+void die(const char* what, int error) __attribute__((noreturn));
 
-void request_begin(struct request *request, int type, int flags, const void *body, size_t length);
-void request_attribute(struct request *request, int type, const void *data, size_t length);
-void request_u32(struct request *request, int type, unsigned value);
-void request_string(struct request *request, int type, const char *text);
-struct rtattr *request_nest(struct request *request, int type, const void *body, size_t length);
-void request_nest_end(struct request *request, struct rtattr *nest);
+void request_begin(struct request* request, int type, int flags, const void* body, size_t length);
+void request_attribute(struct request* request, int type, const void* data, size_t length);
+void request_u32(struct request* request, int type, unsigned value);
+void request_string(struct request* request, int type, const char* text);
+struct rtattr* request_nest(struct request* request, int type, const void* body, size_t length);
+void request_nest_end(struct request* request, struct rtattr* nest);
 
 int netlink_open(void);
 
@@ -27,9 +27,9 @@ int netlink_open(void);
 int netlink_open_in(int netns);
 
 // Sends the request and waits for its acknowledgement.
-void netlink_do(int socket, struct request *request, const char *what);
+void netlink_do(int socket, struct request* request, const char* what);
 
 // RTM_GETLINK by name: the interface's index.
-int netlink_ifindex(int socket, const char *name);
+int netlink_ifindex(int socket, const char* name);
 
 #endif

@@ -18,8 +18,8 @@ static size_t length;
 
 static void begin(void) { length = 0; }
 
-static void put(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void put(const char *format, ...) {
+static void put(const char* format, ...) __attribute__((format(printf, 1, 2)));
+static void put(const char* format, ...) {
   va_list arguments;
   va_start(arguments, format);
   int added = vsnprintf(text + length, sizeof text - length, format, arguments);
@@ -70,20 +70,21 @@ static void transact(int fd) {
 }
 
 // What follows `key` in the answer.
-static const char *after(const char *key) {
-  const char *found = strstr(text, key);
+static const char* after(const char* key) {
+  const char* found = strstr(text, key);
   if (found == NULL) die(key, EPROTO);
   return found + strlen(key);
 }
 
-void ovsdb_connect(struct ovsdb *ovsdb, const char *path, const char *bridge) {
+void ovsdb_connect(struct ovsdb* ovsdb, const char* path, const char* bridge) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
   ovsdb->bridge = bridge;
   ovsdb->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (ovsdb->fd < 0 || connect(ovsdb->fd, (struct sockaddr *)&address, sizeof address) < 0) die(path, errno);
+  if (ovsdb->fd < 0 || connect(ovsdb->fd, (struct sockaddr*)&address, sizeof address) < 0) die(path, errno);
   begin();
-  put("{\"id\":0,\"method\":\"transact\",\"params\":[\"Open_vSwitch\",{\"op\":\"select\",\"table\":\"Bridge\","
+  put("{\"id\":0,\"method\":\"transact\",\"params\":[\"Open_vSwitch\",{\"op\":\"select\",\"table\":"
+      "\"Bridge\","
       "\"where\":[[\"name\",\"==\",\"%s\"]],\"columns\":[\"ports\"]}]}",
       bridge);
   transact(ovsdb->fd);
@@ -104,7 +105,7 @@ static void commit(int fd) {
   transact(fd);
 }
 
-void ovsdb_add_ports(const struct ovsdb *ovsdb, int first, int count) {
+void ovsdb_add_ports(const struct ovsdb* ovsdb, int first, int count) {
   begin();
   put("{\"id\":1,\"method\":\"transact\",\"params\":[\"Open_vSwitch\",");
   for (int slot = first; slot < first + count; slot++) {
@@ -116,7 +117,8 @@ void ovsdb_add_ports(const struct ovsdb *ovsdb, int first, int count) {
         "\"interfaces\":[\"named-uuid\",\"i%d\"]}},",
         slot, ovsdb->bridge, slot, slot);
   }
-  put("{\"op\":\"mutate\",\"table\":\"Bridge\",\"where\":[[\"name\",\"==\",\"%s\"]],\"mutations\":[[\"ports\","
+  put("{\"op\":\"mutate\",\"table\":\"Bridge\",\"where\":[[\"name\",\"==\",\"%s\"]],\"mutations\":[["
+      "\"ports\","
       "\"insert\",[\"set\",[",
       ovsdb->bridge);
   for (int slot = first; slot < first + count; slot++) {
@@ -126,9 +128,10 @@ void ovsdb_add_ports(const struct ovsdb *ovsdb, int first, int count) {
   commit(ovsdb->fd);
 }
 
-void ovsdb_remove_ports(const struct ovsdb *ovsdb) {
+void ovsdb_remove_ports(const struct ovsdb* ovsdb) {
   begin();
-  put("{\"id\":1,\"method\":\"transact\",\"params\":[\"Open_vSwitch\",{\"op\":\"update\",\"table\":\"Bridge\","
+  put("{\"id\":1,\"method\":\"transact\",\"params\":[\"Open_vSwitch\",{\"op\":\"update\",\"table\":"
+      "\"Bridge\","
       "\"where\":[[\"name\",\"==\",\"%s\"]],\"row\":{\"ports\":[\"uuid\",\"%s\"]}},",
       ovsdb->bridge, ovsdb->local_port);
   commit(ovsdb->fd);

@@ -24,19 +24,19 @@ static const int prefix4 = 16;
 static const int prefix6 = 64;
 static const char target_ifname[] = "eth0";
 
-static int open_path(const char *path) {
+static int open_path(const char* path) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) die(path, errno);
   return fd;
 }
 
-static int open_target(const struct place *place, int slot) {
+static int open_target(const struct place* place, int slot) {
   char path[256];
   snprintf(path, sizeof path, "%s%d", place->targets, slot);
   return open_path(path);
 }
 
-static int open_netlink(const struct place *place) {
+static int open_netlink(const struct place* place) {
   if (place->netns == NULL) return netlink_open();
   int netns = open_path(place->netns);
   int fd = netlink_open_in(netns);
@@ -44,16 +44,16 @@ static int open_netlink(const struct place *place) {
   return fd;
 }
 
-static void go_home(const struct place *place) {
+static void go_home(const struct place* place) {
   if (setns(place->home, CLONE_NEWNET) < 0) die("setns", errno);
 }
 
-static void host_ifname(const struct place *place, int slot, char name[IFNAMSIZ]) {
+static void host_ifname(const struct place* place, int slot, char name[IFNAMSIZ]) {
   snprintf(name, IFNAMSIZ, "%s-s%d", place->bridge, slot);
 }
 
 // Makes the pair with both ends in place. The peer cannot be set up here (ENOTCONN): its namespace does that.
-static void add_veth(const struct place *place, int fd, int target, int slot, unsigned group) {
+static void add_veth(const struct place* place, int fd, int target, int slot, unsigned group) {
   char name[IFNAMSIZ];
   host_ifname(place, slot, name);
   unsigned char mac[6] = {0x52, 0x00, 10, 0, slot >> 8, slot & 0xff};
@@ -65,10 +65,10 @@ static void add_veth(const struct place *place, int fd, int target, int slot, un
   request_u32(&request, IFLA_MTU, mtu);
   request_u32(&request, IFLA_GROUP, group);
   if (place->bridge_ifindex != 0) request_u32(&request, IFLA_MASTER, place->bridge_ifindex);
-  struct rtattr *info = request_nest(&request, IFLA_LINKINFO, NULL, 0);
+  struct rtattr* info = request_nest(&request, IFLA_LINKINFO, NULL, 0);
   request_string(&request, IFLA_INFO_KIND, "veth");
-  struct rtattr *data = request_nest(&request, IFLA_INFO_DATA, NULL, 0);
-  struct rtattr *peer = request_nest(&request, VETH_INFO_PEER, &peer_body, sizeof peer_body);
+  struct rtattr* data = request_nest(&request, IFLA_INFO_DATA, NULL, 0);
+  struct rtattr* peer = request_nest(&request, VETH_INFO_PEER, &peer_body, sizeof peer_body);
   request_string(&request, IFLA_IFNAME, target_ifname);
   request_u32(&request, IFLA_NET_NS_FD, target);
   request_attribute(&request, IFLA_ADDRESS, mac, sizeof mac);
@@ -80,11 +80,11 @@ static void add_veth(const struct place *place, int fd, int target, int slot, un
 }
 
 // RTM_NEWLINK takes no IFLA_IFALIAS on creation.
-static void set_alias(const struct place *place, int fd, int slot) {
+static void set_alias(const struct place* place, int fd, int slot) {
   char name[IFNAMSIZ], alias[128];
   host_ifname(place, slot, name);
-  int length = snprintf(alias, sizeof alias, "ecdock-fast floor slot=%d target=netns:%s%d ip=10.0.%d.%d", slot,
-                        place->targets, slot, slot >> 8, slot & 0xff);
+  int length = snprintf(alias, sizeof alias, "ecdock-fast floor slot=%d target=netns:%s%d ip=10.0.%d.%d",
+                        slot, place->targets, slot, slot >> 8, slot & 0xff);
   struct ifinfomsg body = {0};
   struct request request;
   request_begin(&request, RTM_SETLINK, 0, &body, sizeof body);
@@ -93,7 +93,7 @@ static void set_alias(const struct place *place, int fd, int slot) {
   netlink_do(fd, &request, "RTM_SETLINK alias");
 }
 
-static void add_address(int fd, int ifindex, int family, const char *text, int prefix) {
+static void add_address(int fd, int ifindex, int family, const char* text, int prefix) {
   unsigned char address[16];
   if (inet_pton(family, text, address) != 1) die(text, EINVAL);
   size_t length = family == AF_INET ? 4 : 16;
@@ -133,14 +133,14 @@ static void add_default_route(int fd, int ifindex) {
 // Nothing fills in the checksums of what the userspace datapath forwards, so the target must do it.
 static void disable_tx_checksum(void) {
   struct ethtool_value wanted = {.cmd = ETHTOOL_STXCSUM, .data = 0};
-  struct ifreq request = {.ifr_data = (char *)&wanted};
+  struct ifreq request = {.ifr_data = (char*)&wanted};
   strcpy(request.ifr_name, target_ifname);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0) die("SIOCETHTOOL", errno);
   close(fd);
 }
 
-static void configure_target(const struct place *place, int target, int slot) {
+static void configure_target(const struct place* place, int target, int slot) {
   const int loopback = 1;
   char text[64];
   int fd = netlink_open_in(target);
@@ -156,7 +156,7 @@ static void configure_target(const struct place *place, int target, int slot) {
   close(fd);
 }
 
-static void delete_link(const struct place *place, int fd, int slot) {
+static void delete_link(const struct place* place, int fd, int slot) {
   char name[IFNAMSIZ];
   host_ifname(place, slot, name);
   struct ifinfomsg body = {0};
@@ -166,7 +166,7 @@ static void delete_link(const struct place *place, int fd, int slot) {
   netlink_do(fd, &request, "RTM_DELLINK");
 }
 
-static void set_group(const struct place *place, int fd, int slot, unsigned group) {
+static void set_group(const struct place* place, int fd, int slot, unsigned group) {
   char name[IFNAMSIZ];
   host_ifname(place, slot, name);
   struct ifinfomsg body = {0};
@@ -177,7 +177,7 @@ static void set_group(const struct place *place, int fd, int slot, unsigned grou
   netlink_do(fd, &request, "RTM_SETLINK group");
 }
 
-void ports_plug(const struct place *place, unsigned group, int first, int count) {
+void ports_plug(const struct place* place, unsigned group, int first, int count) {
   int fd = open_netlink(place);
   for (int slot = first; slot < first + count; slot++) {
     int target = open_target(place, slot);
@@ -190,21 +190,21 @@ void ports_plug(const struct place *place, unsigned group, int first, int count)
   close(fd);
 }
 
-void ports_unplug(const struct place *place, int first, int count) {
+void ports_unplug(const struct place* place, int first, int count) {
   int fd = open_netlink(place);
   for (int slot = first; slot < first + count; slot++) delete_link(place, fd, slot);
   close(fd);
   go_home(place);
 }
 
-void ports_regroup(const struct place *place, unsigned group, int first, int count) {
+void ports_regroup(const struct place* place, unsigned group, int first, int count) {
   int fd = open_netlink(place);
   for (int slot = first; slot < first + count; slot++) set_group(place, fd, slot, group);
   close(fd);
   go_home(place);
 }
 
-void ports_delete_group(const struct place *place, unsigned group) {
+void ports_delete_group(const struct place* place, unsigned group) {
   struct ifinfomsg body = {0};
   struct request request;
   int fd = open_netlink(place);
