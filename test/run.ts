@@ -73,6 +73,7 @@ async function runIntegrationTests(): Promise<void> {
 
 async function runNativeTests(): Promise<void> {
   if (!isWanted(NATIVE_TESTS) || tests !== here || !hasNativeTests(root)) return
+  console.log('Building the C++ tests, which takes a minute the first time')
   const program = await buildNativeTests(root)
   if ('command' in program) await runAndReport(program)
   else report(program)

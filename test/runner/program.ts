@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,7 +22,8 @@ export interface Result {
   output: string
 }
 
-const running = new Set<number>()
+/** Process ids of those that are running, and their temporary directories. */
+const running = new Map<number, string>()
 
 /** Runs a test program with a temporary directory of its own, and judges it by its counts and its exit status. */
 export async function runProgram(program: TestProgram, timeoutMs: number): Promise<Result> {
@@ -34,7 +36,7 @@ export async function runProgram(program: TestProgram, timeoutMs: number): Promi
       env: { ...process.env, TMPDIR: directory },
       onStart: (started) => {
         pid = started
-        running.add(started)
+        running.set(started, directory)
       },
     })
     const { counts, remark } = judge(program, ended, timeoutMs)
@@ -50,9 +52,12 @@ export async function runProgram(program: TestProgram, timeoutMs: number): Promi
   }
 }
 
-/** Ends the test programs that are running now. */
+/** Ends the test programs that are running now, and takes their temporary directories away. */
 export function killRunning(): void {
-  for (const pid of running) killGroup(pid)
+  for (const [pid, directory] of running) {
+    killGroup(pid)
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  }
 }
 
 function judge(program: TestProgram, ended: Ended, timeoutMs: number): { counts: Counts; remark: string } {

@@ -10,6 +10,7 @@ const REQUIREMENTS = {
   },
   docker: { there: () => onPath('dockerd'), how: 'apt-get install docker.io' },
   busybox: { there: () => onPath('busybox'), how: 'apt-get install busybox-static' },
+  cmake: { there: () => onPath('cmake'), how: 'apt-get install cmake' },
   strace: { there: () => onPath('strace'), how: 'apt-get install strace' },
   iproute2: { there: () => onPath('ip'), how: 'apt-get install iproute2' },
   ping: { there: () => onPath('ping'), how: 'apt-get install iputils-ping' },
