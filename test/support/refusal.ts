@@ -1,0 +1,16 @@
+import * as assert from 'uvu/assert'
+import { EcdockError, type ErrorCode } from '../../src/errors.js'
+
+/** Waits for a promise that must be rejected with an EcdockError of this code, and gives the error. */
+export async function refusal(promise: Promise<unknown>, code: ErrorCode): Promise<EcdockError> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof EcdockError) {
+      assert.is(error.code, code, `${error.code} in place of ${code}: ${error.message}`)
+      return error
+    }
+    throw error
+  }
+  return assert.unreachable(`nothing was thrown, and not ${code}`) as never
+}
