@@ -2,16 +2,21 @@ import type { Kernel } from '../src/kernel/kernel.js'
 import type { Contestant } from './peers/contestant.js'
 import { targetPath } from './targets.js'
 
-const TIMEOUT_MS = 2000
+/** Each new port multicasts a little, to all the others: after many, ovs-vswitchd needs a while to catch up. */
+const TRIES = 20
+const TIMEOUT_MS = 1000
 
 /**
  * Throws unless a ping passes from one target to the other. A contestant that makes ports which carry
  * nothing has not done the work that is measured.
  */
 export async function checkTraffic(kernel: Kernel, who: Contestant, from: number, to: number): Promise<void> {
-  const address = `10.0.${to >> 8}.${to & 255}`
-  const [outcome] = await kernel.probe([{ netns: targetPath(from), address, timeoutMs: TIMEOUT_MS }])
-  if (outcome?.reply === true) return
-  const why = outcome?.error ?? `no reply within ${TIMEOUT_MS} ms`
+  const probe = { netns: targetPath(from), address: `10.0.${to >> 8}.${to & 255}`, timeoutMs: TIMEOUT_MS }
+  let why = 'no reply'
+  for (let attempt = 0; attempt < TRIES; attempt++) {
+    const [outcome] = await kernel.probe([probe])
+    if (outcome?.reply === true) return
+    why = outcome?.error ?? why
+  }
   throw new Error(`${who.name}: no ping passes from slot ${from} to slot ${to}: ${why}`)
 }

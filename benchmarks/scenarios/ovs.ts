@@ -8,11 +8,11 @@ import { type Effort, race } from '../rounds.js'
 import { inhabitTargets, SUBNET } from '../targets.js'
 
 export const EFFORT: Effort = {
-  one: { rounds: 100, slowRounds: 30 },
+  one: { rounds: 100, slowRounds: 20 },
   bulk: [
     { ports: 1, rounds: 20, slowRounds: 5 },
     { ports: 10, rounds: 10, slowRounds: 3 },
-    { ports: 100, rounds: 5, slowRounds: 2 },
+    { ports: 100, rounds: 5, slowRounds: 1 },
     { ports: 400, rounds: 3, slowRounds: 1 },
   ],
 }
