@@ -56,13 +56,13 @@ export class Invocation {
     const [only, ...others] = await world.vswitches()
     if (only === undefined) {
       throw new EcdockError('VSWITCH_NOT_FOUND', this.command, 'there is no vswitch', {
-        hint: 'make one with `ecdock-fast create-vswitch 10.0.0.254/24`',
+        hint: 'Make one with "ecdock-fast create-vswitch 10.0.0.254/24".',
       })
     }
     if (others.length > 0) {
       const names = [only, ...others].map((vswitch) => vswitch.name)
       throw new EcdockError('USAGE', this.command, `there are ${names.length} vswitches: ${listed(names)}`, {
-        hint: 'say which one with `--vswitch NAME`, or set ECDOCK_VSWITCH',
+        hint: 'Say which one with --vswitch NAME, or set ECDOCK_VSWITCH.',
       })
     }
     return only
@@ -73,7 +73,7 @@ export class Invocation {
     if (argument === undefined) {
       if (this.options.slot !== undefined) return this.options.slot
       throw new EcdockError('USAGE', this.command, 'which slot?', {
-        hint: `write \`ecdock-fast ${this.command} 1\``,
+        hint: `Write "ecdock-fast ${this.command} 1".`,
       })
     }
     if (this.options.slot !== undefined) {

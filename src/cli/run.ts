@@ -96,11 +96,11 @@ function understood(thrown: unknown, op: string, signal: AbortSignal): EcdockErr
 
 function usageError(thrown: CommanderError, op: string): EcdockError {
   if (thrown.code === 'commander.help') {
-    return new EcdockError('USAGE', op, 'which command?', { hint: '`ecdock-fast --help` lists them' })
+    return new EcdockError('USAGE', op, 'which command?', { hint: '"ecdock-fast --help" lists them.' })
   }
   const [message = '', suggestion] = thrown.message.split('\n')
   const help = op === NO_COMMAND ? 'ecdock-fast --help' : `ecdock-fast help ${op}`
-  const hint = suggestion?.replace(/^\((.*)\)$/, '$1') ?? `\`${help}\` shows what can be said`
+  const hint = suggestion?.replace(/^\((.*)\)$/, '$1') ?? `"${help}" shows what can be said.`
   return new EcdockError('USAGE', op, message.replace(/^error: /, ''), { hint })
 }
 

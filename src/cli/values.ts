@@ -8,7 +8,7 @@ const MOST_SLOTS = 65_536
 export function parseSlot(text: string): number {
   if (/^[1-9][0-9]{0,7}$/.test(text)) return Number(text)
   throw new EcdockError('SLOT_INVALID', 'command line', `${quoted(text)} is not a slot number`, {
-    hint: 'slots are numbered 1, 2, 3, …',
+    hint: 'Slots are numbered 1, 2, 3, …',
   })
 }
 
@@ -44,7 +44,7 @@ function badRange(text: string): EcdockError {
     'command line',
     `${quoted(text)} is neither a slot nor a range of slots`,
     {
-      hint: 'write a slot as 3 and a range as 1-8',
+      hint: 'Write a slot as 3 and a range as 1-8.',
     },
   )
 }

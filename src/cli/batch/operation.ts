@@ -78,7 +78,7 @@ function idOf(json: unknown): { id?: Id } {
 
 function usage(message: string, cause?: unknown): EcdockError {
   return new EcdockError('USAGE', 'batch', message, {
-    hint: '`ecdock-fast help batch` shows the operations',
+    hint: '"ecdock-fast help batch" shows the operations.',
     cause,
   })
 }

@@ -47,13 +47,13 @@ export function vswitchOptions(
   const named = args[0] !== undefined && !/^[0-9]|\//.test(args[0])
   const [subnet, device, ...rest] = named ? args.slice(1) : args
   if (subnet === undefined) {
-    throw usage('the CIDR is missing', 'write `ecdock-fast create-vswitch 10.0.0.254/24`')
+    throw usage('the CIDR is missing', 'Write "ecdock-fast create-vswitch 10.0.0.254/24".')
   }
-  if (rest.length > 0) throw usage('there are too many arguments', 'it takes [NAME] CIDR [DEVICE]')
+  if (rest.length > 0) throw usage('there are too many arguments', 'It takes [NAME] CIDR [DEVICE].')
   const needsOvs = flags.usermode === true || device !== undefined
   if (flags.kind === 'bridge' && needsOvs) {
     const what = flags.usermode === true ? '--usermode' : 'DEVICE'
-    throw usage(`${what} is for Open vSwitch, and --kind says bridge`, 'leave out one of the two')
+    throw usage(`${what} is for Open vSwitch, and --kind says bridge`, 'Leave out one of the two.')
   }
   const kind = flags.kind ?? (needsOvs ? 'ovs' : 'bridge')
   const name = (named ? args[0] : defaultName) ?? (kind === 'ovs' ? 'ovs0' : 'br0')

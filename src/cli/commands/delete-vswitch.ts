@@ -22,7 +22,7 @@ export const deleteVswitch: CommandSpec<object> = {
     const name = argument ?? option
     if (name === undefined) {
       throw new EcdockError('USAGE', 'delete-vswitch', 'which vswitch?', {
-        hint: 'write `ecdock-fast delete-vswitch br0`; `ecdock-fast ls` lists them',
+        hint: 'Write "ecdock-fast delete-vswitch br0"; "ecdock-fast ls" lists them.',
       })
     }
     return invocation.withWorld(async (world) => {

@@ -15,7 +15,7 @@ export const inspect: CommandSpec<object> = {
       const port = await vswitch.port(slot)
       if (port === undefined) {
         throw new EcdockError('SLOT_EMPTY', 'inspect', `slot ${slot} of ${vswitch.name} is empty`, {
-          hint: '`ecdock-fast ls` shows what is plugged in',
+          hint: '"ecdock-fast ls" shows what is plugged in.',
         })
       }
       return { document: port, text: () => portText(port, invocation.colors) }

@@ -20,7 +20,7 @@ export const restart: CommandSpec<object> = {
     const [image, ...rest] = slotFirst ? args.slice(1) : args
     if (image?.startsWith('-') === true) {
       throw new EcdockError('USAGE', 'restart', `${quoted(image)} is no image; options go before the slot`, {
-        hint: `write \`ecdock-fast restart ${image} ${slot}\``,
+        hint: `Write "ecdock-fast restart ${image} ${slot}".`,
       })
     }
     return invocation.withWorld(async (world) => {

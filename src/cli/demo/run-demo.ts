@@ -13,6 +13,8 @@ import { freeSubnet, type Network, networkOf, routedNetworks } from './subnet.js
 
 /** How long to wait for an echo, in ms. The first frame through a userspace datapath takes its time. */
 const PING_TIMEOUT_MS = 2000
+/** The kernel's queues are short; more at the same time would lose some. */
+const PINGS_AT_ONCE = 64
 
 interface DemoResult {
   vswitch: string
@@ -34,7 +36,7 @@ export async function runDemo(invocation: Invocation, flags: DemoFlags): Promise
     throw new EcdockError('PERMISSION', 'demo', message, {
       errno: error.errno,
       kernelMessage: error.kernelMessage,
-      hint: 'run it as root (CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_RAW), such as with `sudo`',
+      hint: 'Run it with sudo; what it needs of root is CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_RAW.',
       cause: error,
     })
   }
@@ -100,7 +102,7 @@ async function plugOneByOne(vswitch: Vswitch, names: string[], invocation: Invoc
   return ports
 }
 
-/** From each namespace to the next one and to the switch's own address, all at once. */
+/** From each namespace to the next one and to the switch's own address. */
 async function pingAcross(world: World, ports: Port[], names: string[]): Promise<DemoResult['pings']> {
   const probes = ports.flatMap((port, index) => {
     const netns = `/run/netns/${names[index]}`
@@ -111,8 +113,12 @@ async function pingAcross(world: World, ports: Port[], names: string[]): Promise
       timeoutMs: PING_TIMEOUT_MS,
     }))
   })
-  const outcomes = await world.kernel.probe(probes)
-  return { sent: probes.length, received: outcomes.filter((outcome) => outcome.reply).length }
+  let received = 0
+  for (let first = 0; first < probes.length; first += PINGS_AT_ONCE) {
+    const outcomes = await world.kernel.probe(probes.slice(first, first + PINGS_AT_ONCE))
+    received += outcomes.filter((outcome) => outcome.reply).length
+  }
+  return { sent: probes.length, received }
 }
 
 async function usedNetworks(world: World): Promise<Network[]> {

@@ -19,7 +19,7 @@ export function freeSubnet(used: readonly Network[]): string {
     }
   }
   throw new EcdockError('ADDRESS_TAKEN', 'demo', 'this host uses all of 10.213.0.0 to 10.254.255.255', {
-    hint: 'run the demo in a namespace of its own: `unshare --net ecdock-fast demo`',
+    hint: 'Run the demo in a namespace of its own: "unshare --net ecdock-fast demo".',
   })
 }
 

@@ -19,7 +19,7 @@ export function doctorText(report: DoctorReport, colors: Colors): string {
       : [line, need, `${indent}${colors.dim('hint')} ${check.hint}`]
   })
   const verdict = report.ok
-    ? 'Nothing that is needed is missing.'
+    ? 'Nothing that every use needs is missing.'
     : 'Something is missing; what needs it does not work until it is there.'
   return `${lines.join('\n')}\n\n${verdict}`
 }

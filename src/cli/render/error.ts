@@ -31,6 +31,6 @@ export function errorText(error: EcdockError, colors: Colors): string {
 /** When something is missing, every hint ends with the command that says what. */
 function hintOf(error: EcdockError): string | undefined {
   if (!isMissing(error) || error.hint?.includes('ecdock-fast doctor') === true) return error.hint
-  const doctor = '`ecdock-fast doctor` says what is missing'
-  return error.hint === undefined ? doctor : `${error.hint}; ${doctor}`
+  const doctor = '"ecdock-fast doctor" says what is missing.'
+  return error.hint === undefined ? doctor : `${error.hint} ${doctor}`
 }

@@ -10,7 +10,7 @@ const HEAD = ['SLOT', 'TARGET', 'IFNAME', 'MAC', 'IPV4', 'IPV6', 'STATE', 'RX', 
 /** All vswitches with their ports, one table each. */
 export function vswitchTable(vswitches: readonly ListedVswitch[], colors: Colors): string {
   if (vswitches.length === 0) {
-    return 'There is no vswitch yet. Make one with `ecdock-fast create-vswitch 10.0.0.254/24`.\n'
+    return 'There is no vswitch yet. Make one with "ecdock-fast create-vswitch 10.0.0.254/24".\n'
   }
   return vswitches.map((vswitch) => oneVswitch(vswitch, colors)).join('\n')
 }

@@ -1,0 +1,90 @@
+/** The command line with Open vSwitch: the userspace datapath of an ovs-vswitchd of the test's own. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Port } from '../../src/vswitch/vswitch.js'
+import { ecdockFast, ecdockFastJson } from '../support/cli-program.js'
+import { assertNothingLeft, snapshot } from '../support/leaks.js'
+import { namedNamespace } from '../support/netns.js'
+import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { needs } from '../support/requirements.js'
+import { megabyteEachWay } from '../support/traffic.js'
+
+const ready = needs('root', 'iproute2', 'openvswitch')
+const withOvs = suite('the command line with Open vSwitch')
+const test = ready ? withOvs : withOvs.skip
+
+let ovs: PrivateOvs
+
+if (ready) {
+  withOvs.before(async () => {
+    ovs = await startOvs()
+  })
+  withOvs.after(async () => {
+    await ovs.stop()
+  })
+}
+
+test('an Open vSwitch bridge is made, used and deleted', async () => {
+  const before = await snapshot({ ovs })
+  const env = { ...process.env, ECDOCK_OVSDB: ovs.ovsdb }
+  const [blue, green] = [await namedNamespace('blue'), await namedNamespace('green')]
+  try {
+    const made = await ecdockFastJson(['create-vswitch', '10.0.0.254/24', '--usermode'], { env })
+    assert.equal(made, { name: 'ovs0', kind: 'ovs', subnet: '10.0.0.254/24', ipv6Prefix: '2001:db8' })
+    const { results } = await ecdockFastJson<{ results: { port: Port }[] }>(
+      ['plug', 'netns:blue', 'netns:green'],
+      {
+        env,
+      },
+    )
+    assert.equal(
+      results.map(({ port }) => [port.slot, port.ofport]),
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    )
+    await megabyteEachWay(blue.path, green.path, '10.0.0.2')
+    const explained = await ecdockFast(
+      ['plug', 'netns:blue', '--ifname', 'eth1', '--slot', '3', '--explain'],
+      { env },
+    )
+    assert.match(explained.stdout, 'ovs-vsctl')
+    const table = await ecdockFast(['ls'], { env })
+    assert.match(table.stdout, /^ovs0 {2}ovs {2}10\.0\.0\.254\/24 {2}2 ports$/m)
+    await ecdockFastJson(['unplug', '--all'], { env })
+    await ecdockFastJson(['delete-vswitch', 'ovs0'], { env })
+  } finally {
+    await blue.remove()
+    await green.remove()
+  }
+  await assertNothingLeft(before)
+})
+
+test('the demo uses a running Open vSwitch when it is told to', async () => {
+  const before = await snapshot({ ovs })
+  const { kind, pings } = await ecdockFastJson<{ kind: string; pings: object }>([
+    ...['--ovsdb', ovs.ovsdb],
+    ...['demo', '--usermode', '--count', '4'],
+  ])
+  assert.is(kind, 'ovs')
+  assert.equal(pings, { sent: 8, received: 8 })
+  await assertNothingLeft(before)
+})
+
+test('without Open vSwitch it says so, with exit status 3', async () => {
+  const nowhere = ['--ovsdb', 'unix:/nonexistent/db.sock', '--json']
+  const { status, stdout } = await ecdockFast([
+    ...nowhere,
+    'create-vswitch',
+    '10.0.0.254/24',
+    '--kind',
+    'ovs',
+  ])
+  assert.is(status, 3)
+  const { error } = JSON.parse(stdout)
+  assert.is(error.code, 'OVSDB_UNREACHABLE')
+  assert.match(error.hint, 'ecdock-fast doctor')
+})
+
+withOvs.run()
