@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -6,10 +7,11 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DockerClient } from '../../src/docker/client.js'
 import { DockerEngine } from '../../src/docker/engine.js'
-import { EcdockError, type ErrorCode } from '../../src/errors.js'
 import { resolveTarget } from '../../src/target/resolve.js'
 import { type PrivateDocker, startDocker } from '../support/docker.js'
+import { assertNothingLeft, type Snapshot, snapshot } from '../support/leaks.js'
 import { runToEnd } from '../support/process.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 
 const ready = needs('root', 'docker', 'busybox')
@@ -18,15 +20,21 @@ const test = ready ? withDocker : withDocker.skip
 
 let docker: PrivateDocker
 let engine: DockerEngine
+let emptyHost: Snapshot
 
 if (ready) {
   withDocker.before(async () => {
+    emptyHost = await snapshot({ directories: ['/run', '/etc/docker', '/sys/fs/cgroup'] })
     docker = await startDocker()
     engine = new DockerEngine(docker.docker)
   })
   withDocker.after(async () => {
-    engine.close()
-    await docker.stop()
+    try {
+      engine.close()
+    } finally {
+      await docker.stop()
+    }
+    await assertNothingLeft(emptyHost)
   })
 }
 
@@ -53,31 +61,31 @@ test('a paused container is still there', async () => {
 test('a container that has ended is not running, and its state is told', async () => {
   const { id, name } = await docker.run(['true'])
   await docker.api.getContainer(id).wait()
-  const error = await rejectedBy(resolveTarget({ container: name }, () => engine))
-  assert.is(error.code, 'CONTAINER_NOT_RUNNING')
+  const error = await refusal(
+    resolveTarget({ container: name }, () => engine),
+    'CONTAINER_NOT_RUNNING',
+  )
   assert.match(error.message, 'exited')
 })
 
 test('a container that does not exist is not found', async () => {
-  await rejectsWith('CONTAINER_NOT_FOUND', engine.container('nobody'))
-  await rejectsWith('CONTAINER_NOT_FOUND', engine.start('nobody'))
-  await rejectsWith(
-    'CONTAINER_NOT_FOUND',
+  await refusal(engine.container('nobody'), 'CONTAINER_NOT_FOUND')
+  await refusal(engine.start('nobody'), 'CONTAINER_NOT_FOUND')
+  await refusal(
     resolveTarget({ container: 'nobody' }, () => engine),
+    'CONTAINER_NOT_FOUND',
   )
 })
 
 test('an image that does not exist is not found, and the hint says how to get it', async () => {
-  await rejectsWith('IMAGE_NOT_FOUND', engine.requireImage('nothing:1'))
-  const error = await rejectedBy(engine.create(specOf('nothing:1', [])))
-  assert.is(error.code, 'IMAGE_NOT_FOUND')
+  await refusal(engine.requireImage('nothing:1'), 'IMAGE_NOT_FOUND')
+  const error = await refusal(engine.create(specOf('nothing:1', [])), 'IMAGE_NOT_FOUND')
   assert.match(error.hint ?? '', 'docker pull nothing:1')
 })
 
 test('what Docker refuses is told in its own words', async () => {
   const id = await engine.create(specOf(docker.image, ['no-such-program']))
-  const error = await rejectedBy(engine.start(id))
-  assert.is(error.code, 'DOCKER_FAILED')
+  const error = await refusal(engine.start(id), 'DOCKER_FAILED')
   assert.match(error.message, 'no-such-program')
   await engine.remove(id)
 })
@@ -102,8 +110,7 @@ test('the last lines of a container are told, with a terminal and without', asyn
 
 test('Docker that is not there is unreachable, with a hint', async () => {
   const nowhere = new DockerEngine(join(tmpdir(), 'no-docker.sock'))
-  const error = await rejectedBy(nowhere.version())
-  assert.is(error.code, 'DOCKER_UNREACHABLE')
+  const error = await refusal(nowhere.version(), 'DOCKER_UNREACHABLE')
   assert.is(error.errno, 'ENOENT')
   assert.match(error.hint ?? '', 'Install Docker')
   nowhere.close()
@@ -113,7 +120,7 @@ test('a DOCKER_HOST that cannot be used is told when Docker is needed, not befor
   const before = process.env.DOCKER_HOST
   process.env.DOCKER_HOST = 'ssh://me@elsewhere'
   const elsewhere = new DockerEngine()
-  await rejectsWith('UNSUPPORTED', elsewhere.version())
+  await refusal(elsewhere.version(), 'UNSUPPORTED')
   elsewhere.close()
   if (before === undefined) delete process.env.DOCKER_HOST
   else process.env.DOCKER_HOST = before
@@ -132,10 +139,8 @@ test('the socket that was asked for is used, whatever DOCKER_HOST says', async (
 test('Docker that accepts and says nothing fails with TIMEOUT', async () => {
   const { socket, server } = await silentServer()
   const client = new DockerClient(socket)
-  await rejectsWith(
-    'TIMEOUT',
-    client.call('docker version', (api) => api.version(), { ms: 50 }),
-  )
+  const version = client.call('docker version', (api) => api.version(), { ms: 50 })
+  await refusal(version, 'TIMEOUT')
   const inspect = client.call(
     'docker inspect',
     (api, abortSignal) => api.getContainer('x').inspect({ abortSignal }),
@@ -143,20 +148,20 @@ test('Docker that accepts and says nothing fails with TIMEOUT', async () => {
       ms: 50,
     },
   )
-  await rejectsWith('TIMEOUT', inspect)
+  await refusal(inspect, 'TIMEOUT')
   client.close()
-  server.close()
+  await closed(server)
 })
 
 test('closing ends what is under way, and what comes later', async () => {
   const { socket, server } = await silentServer()
   const waiting = new DockerEngine(socket)
-  const answer = rejectedBy(waiting.version())
+  const answer = refusal(waiting.version(), 'CANCELLED')
   await new Promise((resolve) => server.once('connection', resolve))
   waiting.close()
-  assert.is((await answer).code, 'CANCELLED')
-  await rejectsWith('CANCELLED', waiting.version())
-  server.close()
+  await answer
+  await refusal(waiting.version(), 'CANCELLED')
+  await closed(server)
 })
 
 test('a program that has closed Docker ends by itself', async () => {
@@ -182,23 +187,16 @@ function specOf(image: string, args: string[]) {
 
 /** A socket on which connections are accepted and never answered. */
 async function silentServer(): Promise<{ socket: string; server: Server }> {
-  const socket = join(await mkdtemp(join(tmpdir(), 'silent-')), 'docker.sock')
+  const directory = await mkdtemp(join(tmpdir(), 'silent-'))
+  const socket = join(directory, 'docker.sock')
   const server = createServer((connection) => connection.on('error', () => {}).resume())
+  server.once('close', () => rmSync(directory, { recursive: true }))
   await new Promise<void>((resolve) => server.listen(socket, resolve))
   return { socket, server }
 }
 
-async function rejectsWith(code: ErrorCode, promise: Promise<unknown>): Promise<void> {
-  assert.is((await rejectedBy(promise)).code, code)
-}
-
-async function rejectedBy(promise: Promise<unknown>): Promise<EcdockError> {
-  const error = await promise.then(
-    () => new Error('nothing was thrown'),
-    (reason: unknown) => reason,
-  )
-  if (error instanceof EcdockError) return error
-  throw error
+async function closed(server: Server): Promise<void> {
+  await new Promise((resolve) => server.close(resolve))
 }
 
 withDocker.run()

@@ -3,10 +3,11 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DockerEngine } from '../../src/docker/engine.js'
 import { SlotContainers } from '../../src/docker/slot-containers.js'
-import { EcdockError, type ErrorCode } from '../../src/errors.js'
+import { EcdockError } from '../../src/errors.js'
 import type { Target } from '../../src/target/target.js'
 import type { PlugOptions, Port, Vswitch } from '../../src/vswitch/vswitch.js'
 import { type PrivateDocker, startDocker } from '../support/docker.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { FakeTerminal } from '../support/terminal.js'
 
@@ -37,8 +38,11 @@ if (ready) {
     assert.equal(await docker.containers(), [], 'a container was left behind')
   })
   withDocker.after(async () => {
-    engine.close()
-    await docker.stop()
+    try {
+      engine.close()
+    } finally {
+      await docker.stop()
+    }
   })
 }
 
@@ -90,11 +94,11 @@ test('a slot that is taken is refused, saying by what', async () => {
   vswitch.plugged.set(1, 'somebody')
   vswitch.target = 'pid:77'
   const held = containers.start(vswitch, { slot: 1, image: docker.image })
-  assert.match((await rejectsWith('SLOT_TAKEN', held)).message, 'pid:77')
+  assert.match((await refusal(held, 'SLOT_TAKEN')).message, 'pid:77')
   vswitch.target = undefined
   await containers.start(vswitch, { slot: 2, image: docker.image, args: FOREVER })
   await containers.stop(vswitch, 2, { remove: false, timeoutSeconds: 0 })
-  const dead = await rejectsWith('SLOT_TAKEN', containers.start(vswitch, { slot: 2, image: docker.image }))
+  const dead = await refusal(containers.start(vswitch, { slot: 2, image: docker.image }), 'SLOT_TAKEN')
   assert.match(dead.message, 'sim-s2, which is exited')
   assert.match(dead.hint ?? '', 'restart 2')
 })
@@ -106,13 +110,13 @@ for (const [slot, code] of [
   [300, 'SLOT_OUT_OF_RANGE'],
 ] as const) {
   test(`slot ${slot} of a /24 is refused before anything is done`, async () => {
-    await rejectsWith(code, containers.start(vswitch, { slot, image: docker.image }))
+    await refusal(containers.start(vswitch, { slot, image: docker.image }), code)
   })
 }
 
 test('when plugging fails, the container is removed', async () => {
   vswitch.refuse.set(1, new EcdockError('KERNEL', 'veth add', 'no buffer space available'))
-  await rejectsWith('KERNEL', containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER }))
+  await refusal(containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER }), 'KERNEL')
   assert.equal(await docker.containers(), [])
 })
 
@@ -120,9 +124,9 @@ test('when a start is cancelled half-way, the container is removed', async () =>
   const controller = new AbortController()
   vswitch.onPlug = () => controller.abort()
   const { signal } = controller
-  await rejectsWith('CANCELLED', containers.start(vswitch, { image: docker.image, args: FOREVER, signal }))
+  await refusal(containers.start(vswitch, { image: docker.image, args: FOREVER, signal }), 'CANCELLED')
   assert.equal(await docker.containers(), [])
-  await rejectsWith('CANCELLED', containers.start(vswitch, { image: docker.image, args: FOREVER, signal }))
+  await refusal(containers.start(vswitch, { image: docker.image, args: FOREVER, signal }), 'CANCELLED')
 })
 
 for (const tty of [true, false]) {
@@ -130,7 +134,7 @@ for (const tty of [true, false]) {
     const args = ['sh', '-c', 'echo no licence found; exit 42']
     vswitch.onPlug = (container) => engine.wait(container, 10_000)
     const start = containers.start(vswitch, { slot: 1, image: docker.image, args, tty })
-    const error = await rejectsWith('CONTAINER_NOT_RUNNING', start)
+    const error = await refusal(start, 'CONTAINER_NOT_RUNNING')
     assert.match(error.message, 'exit code 42')
     assert.match(error.message, 'no licence found')
     assert.equal(vswitch.plugged, new Map())
@@ -144,27 +148,27 @@ test('a container that ends while it is being plugged in tells why, and not how 
     throw new EcdockError('TARGET_GONE', 'plug', 'went away')
   }
   const start = containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
-  assert.match((await rejectsWith('CONTAINER_NOT_RUNNING', start)).message, 'exit code 137')
+  assert.match((await refusal(start, 'CONTAINER_NOT_RUNNING')).message, 'exit code 137')
   assert.equal(await docker.containers(), [])
 })
 
 test('a command that is not in the image is told in the words of Docker', async () => {
   const start = containers.start(vswitch, { slot: 1, image: docker.image, args: ['no-such-program'] })
-  assert.match((await rejectsWith('DOCKER_FAILED', start)).message, 'no-such-program')
+  assert.match((await refusal(start, 'DOCKER_FAILED')).message, 'no-such-program')
   assert.equal(await docker.containers(), [])
 })
 
 test('an image that is not there is refused', async () => {
-  await rejectsWith('IMAGE_NOT_FOUND', containers.start(vswitch, { image: 'nothing:1' }))
-  await rejectsWith('NAME_INVALID', containers.start(vswitch, { image: '../containers/json' }))
+  await refusal(containers.start(vswitch, { image: 'nothing:1' }), 'IMAGE_NOT_FOUND')
+  await refusal(containers.start(vswitch, { image: '../containers/json' }), 'NAME_INVALID')
 })
 
 test("a name that is somebody else's is refused, and theirs is left alone", async () => {
   const theirs = await docker.api.createContainer({ name: 'sim-s1', Image: docker.image, Cmd: FOREVER })
   const start = containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
-  assert.match((await rejectsWith('SLOT_TAKEN', start)).message, 'sim-s1')
+  assert.match((await refusal(start, 'SLOT_TAKEN')).message, 'sim-s1')
   const named = containers.start(vswitch, { slot: 1, name: 'sim-s1', image: docker.image, args: FOREVER })
-  assert.match((await rejectsWith('DOCKER_FAILED', named)).message, 'already in use')
+  assert.match((await refusal(named, 'DOCKER_FAILED')).message, 'already in use')
   assert.is((await theirs.inspect()).State.Status, 'created')
   await theirs.remove()
 })
@@ -188,12 +192,12 @@ test('stop does not mind that the container has ended, and its port is gone', as
 test('what start did not make is never stopped', async () => {
   const { id, name } = await docker.run(FOREVER)
   vswitch.plugged.set(1, id)
-  const error = await rejectsWith('CONTAINER_NOT_FOUND', containers.stop(vswitch, 1))
+  const error = await refusal(containers.stop(vswitch, 1), 'CONTAINER_NOT_FOUND')
   assert.match(error.hint ?? '', 'unplug 1')
   assert.is((await engine.container(name)).state, 'running')
-  await rejectsWith('SLOT_EMPTY', containers.stop(vswitch, 2))
-  await rejectsWith('SLOT_EMPTY', containers.restart(vswitch, 2))
-  await rejectsWith('SLOT_EMPTY', containers.attach(vswitch, 2, new FakeTerminal()))
+  await refusal(containers.stop(vswitch, 2), 'SLOT_EMPTY')
+  await refusal(containers.restart(vswitch, 2), 'SLOT_EMPTY')
+  await refusal(containers.attach(vswitch, 2, new FakeTerminal()), 'SLOT_EMPTY')
   await engine.remove(id)
 })
 
@@ -201,7 +205,7 @@ test('what somebody else has plugged into the slot meanwhile stays there', async
   const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
   vswitch.target = 'pid:77'
   const restart = containers.restart(vswitch, 1)
-  assert.match((await rejectsWith('SLOT_TAKEN', restart)).message, 'pid:77')
+  assert.match((await refusal(restart, 'SLOT_TAKEN')).message, 'pid:77')
   assert.is((await engine.container(container)).state, 'running')
   await containers.stop(vswitch, 1, { timeoutSeconds: 0 })
   assert.equal([...vswitch.plugged.keys()], [1])
@@ -239,19 +243,19 @@ test('restart revives a container that has ended', async () => {
 
 test('restart with an image replaces the container, unless there is no such image', async () => {
   const first = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
-  await rejectsWith('IMAGE_NOT_FOUND', containers.restart(vswitch, 1, { image: 'nothing:1' }))
+  await refusal(containers.restart(vswitch, 1, { image: 'nothing:1' }), 'IMAGE_NOT_FOUND')
   assert.is((await engine.container(first.container)).state, 'running')
   const args = ['sleep', '2000']
   const second = await containers.restart(vswitch, 1, { image: docker.image, args, timeoutSeconds: 0 })
   assert.is.not(second.container, first.container)
   assert.equal(await docker.containers(), ['sim-s1'])
-  await rejectsWith('USAGE', containers.restart(vswitch, 1, { args }))
+  await refusal(containers.restart(vswitch, 1, { args }), 'USAGE')
 })
 
 test('a container that cannot be plugged in again is left stopped', async () => {
   const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
   vswitch.refuse.set(1, new EcdockError('KERNEL', 'veth add', 'no buffer space available'))
-  await rejectsWith('KERNEL', containers.restart(vswitch, 1, { timeoutSeconds: 0 }))
+  await refusal(containers.restart(vswitch, 1, { timeoutSeconds: 0 }), 'KERNEL')
   assert.is((await engine.container(container)).state, 'exited')
 })
 
@@ -291,7 +295,7 @@ test("a shell's end ends the console, with its exit code", async () => {
   terminal.type('exit 5\r')
   assert.equal(await attached, { detached: false, exitCode: 5 })
   assert.not(terminal.stdin.isRaw)
-  const again = await rejectsWith('CONTAINER_NOT_RUNNING', containers.attach(vswitch, 1, new FakeTerminal()))
+  const again = await refusal(containers.attach(vswitch, 1, new FakeTerminal()), 'CONTAINER_NOT_RUNNING')
   assert.match(again.message, 'exit code 5')
 })
 
@@ -323,7 +327,7 @@ test('without a terminal the two outputs are kept apart', async () => {
 test('detach keys that cannot be read are refused, and the terminal is left alone', async () => {
   await containers.start(vswitch, { slot: 1, image: docker.image, args: ['sh'] })
   const terminal = new FakeTerminal()
-  await rejectsWith('USAGE', containers.attach(vswitch, 1, { ...terminal, detachKeys: 'ctrl-' }))
+  await refusal(containers.attach(vswitch, 1, { ...terminal, detachKeys: 'ctrl-' }), 'USAGE')
   assert.not(terminal.stdin.isRaw)
 })
 
@@ -393,16 +397,6 @@ class BookkeepingVswitch implements Vswitch {
       state: 'up',
     }
   }
-}
-
-async function rejectsWith(code: ErrorCode, promise: Promise<unknown>): Promise<EcdockError> {
-  const error = await promise.then(
-    () => new Error('nothing was thrown'),
-    (reason: unknown) => reason,
-  )
-  if (!(error instanceof EcdockError)) throw error
-  assert.is(error.code, code, error.message)
-  return error
 }
 
 withDocker.run()

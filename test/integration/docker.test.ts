@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { EcdockError } from '../../src/errors.js'
 import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { type PrivateDocker, startDocker } from '../support/docker.js'
 import { run, waitUntil } from '../support/process.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { FakeTerminal } from '../support/terminal.js'
+import { megabyteEachWay } from '../support/traffic.js'
 
 const ready = needs('root', 'docker', 'busybox', 'iptables')
 const withDocker = suite('docker on a vswitch')
@@ -40,8 +41,11 @@ if (ready) {
     assert.is(await world(), before, 'something was left behind')
   })
   withDocker.after(async () => {
-    await host.close()
-    await docker.stop()
+    try {
+      await host.close()
+    } finally {
+      await docker.stop()
+    }
   })
 }
 
@@ -62,8 +66,7 @@ test("a megabyte of TCP passes each way, with Docker's FORWARD policy in force",
   assert.match(await run('iptables', ['-S', 'FORWARD']), '-P FORWARD DROP')
   await host.containers.start(sw, { slot: 1, image: docker.image, args: FOREVER })
   await host.containers.start(sw, { slot: 2, image: docker.image, args: FOREVER })
-  await sendsMegabyte('sim-s1', 'sim-s2', '10.0.0.2')
-  await sendsMegabyte('sim-s2', 'sim-s1', '10.0.0.1')
+  await megabyteEachWay(await namespaceOf('sim-s1'), await namespaceOf('sim-s2'), '10.0.0.2')
   assert.match(await run('iptables', ['-S', 'FORWARD']), '-P FORWARD DROP')
 })
 
@@ -114,7 +117,7 @@ test('a restarted container keeps its addresses, and traffic passes again', asyn
     assert.is(second.port[same], first.port[same], same)
   }
   assert.is.not(await pidOf('sim-s1'), pid)
-  await sendsMegabyte('sim-s2', 'sim-s1', '10.0.0.1')
+  await megabyteEachWay(await namespaceOf('sim-s2'), await namespaceOf('sim-s1'), '10.0.0.1')
 })
 
 test('a container that was killed is restarted in its slot', async () => {
@@ -182,11 +185,7 @@ test('a start that fails leaves neither a container nor a port', async () => {
     [{ slot: 1, image: 'nothing:1' }, 'IMAGE_NOT_FOUND'],
   ] as const
   for (const [options, code] of failing) {
-    const error = await host.containers.start(sw, options).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    assert.ok(error instanceof EcdockError && error.code === code, `${code}: ${error}`)
+    await refusal(host.containers.start(sw, options), code)
     assert.equal(await docker.containers(), [])
     assert.equal(await sw.ports(), [])
   }
@@ -195,8 +194,7 @@ test('a start that fails leaves neither a container nor a port', async () => {
 test('plugging a container that has ended is refused', async () => {
   const { id, name } = await docker.run(['true'])
   await docker.api.getContainer(id).wait()
-  const error = await sw.plug({ container: name }).catch((reason: unknown) => reason)
-  assert.ok(error instanceof EcdockError && error.code === 'CONTAINER_NOT_RUNNING')
+  await refusal(sw.plug({ container: name }), 'CONTAINER_NOT_RUNNING')
   await docker.api.getContainer(id).remove()
 })
 
@@ -215,15 +213,8 @@ function environment(): NodeJS.ProcessEnv {
   return { ...process.env, DOCKER_HOST: docker.docker, TERM: 'dumb' }
 }
 
-/** Random bytes, sent from one container and received in the other, are the same. */
-async function sendsMegabyte(from: string, to: string, address: string): Promise<void> {
-  const receive = docker.exec(to, ['sh', '-c', 'nc -l -p 5000 > /tmp/got; md5sum < /tmp/got'])
-  const listening = 'until netstat -ltn | grep -q :5000; do sleep 0.02; done'
-  await docker.exec(to, ['sh', '-c', listening])
-  const send = `head -c 1048576 /dev/urandom > /tmp/sent; nc -w 10 ${address} 5000 < /tmp/sent; md5sum < /tmp/sent`
-  const sent = await docker.exec(from, ['sh', '-c', send])
-  assert.is(await receive, sent)
-  assert.is((await docker.exec(to, ['stat', '-c', '%s', '/tmp/got'])).trim(), '1048576')
+async function namespaceOf(container: string): Promise<string> {
+  return `/proc/${await pidOf(container)}/ns/net`
 }
 
 withDocker.run()

@@ -22,7 +22,7 @@ export interface PrivateDocker {
   exec(container: string, args: readonly string[]): Promise<string>
   /** Names of all containers, running or not. */
   containers(): Promise<string[]>
-  /** Ends it; no process, mount, cgroup or file of it is left. */
+  /** Ends it; no process, mount, cgroup, link or file of it is left. */
   stop(): Promise<void>
 }
 
@@ -44,6 +44,7 @@ export async function startDocker({ image = true }: { image?: boolean } = {}): P
   const api = new Dockerode({ socketPath: socket, host: undefined, protocol: 'http' })
   const stop = async () => {
     await endDaemon(daemon, api)
+    await deleteBridge()
     await unmountBelow(directory)
     for (const hidden of PRIVATE_DIRECTORIES) await run('umount', [hidden])
     for (const created of made) await rmdir(created)
@@ -120,6 +121,12 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
 }
 
+/** Docker leaves its bridge behind. /sys/class/net may be that of another namespace; /proc/net is our own. */
+async function deleteBridge(): Promise<void> {
+  const links = await readFile('/proc/self/net/dev', 'utf8')
+  if (/^ *docker0:/m.test(links)) await run('ip', ['link', 'delete', 'docker0'])
+}
+
 async function unmountBelow(directory: string): Promise<void> {
   const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1])
   const below = mounts.filter((path): path is string => path?.startsWith(`${directory}/`) === true)
@@ -129,9 +136,20 @@ async function unmountBelow(directory: string): Promise<void> {
 /** cgroup v1 has a hierarchy for each controller, v2 has one. */
 async function removeCgroups(cgroup: string): Promise<void> {
   for (const path of [CGROUPS, ...(await readdir(CGROUPS)).map((name) => join(CGROUPS, name))]) {
-    await rmdir(join(path, cgroup)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error
-    })
+    // A container's own cgroup goes some time after the container.
+    await waitUntil(`cgroup ${path}/${cgroup} is empty`, () => removed(join(path, cgroup)))
+  }
+}
+
+async function removed(cgroup: string): Promise<boolean> {
+  try {
+    await rmdir(cgroup)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return true
+    if (code === 'EBUSY') return false
+    throw error
   }
 }
 
