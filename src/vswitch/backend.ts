@@ -48,6 +48,8 @@ export interface Backend {
   disconnect?(slots: readonly number[]): Promise<void>
   /** Slots that the switch itself remembers, whether or not their interfaces are there. */
   remembered?(): Promise<ReadonlyMap<number, Partial<Port>>>
+  /** Slots that are taken on the switch by what is not ours. */
+  foreign?(): Promise<ReadonlySet<number>>
   /** The commands that connect a port, for `--explain`. */
   explain?(wiring: Wiring): string[]
 }

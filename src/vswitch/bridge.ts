@@ -104,9 +104,15 @@ export async function listBridges(kernel: Kernel): Promise<VswitchRecord[]> {
 
 /** The record that the namespace's loopback carries; undefined when it is not the namespace of a vswitch of ours. */
 async function readRecord(kernel: Kernel, netns: NamedNamespace): Promise<VswitchRecord | undefined> {
-  const [loopback] = await kernel.linksByName(netns.path, ['lo'])
+  const [loopback] = await kernel.linksByName(netns.path, ['lo']).catch(unlessGone)
   const record = parseVswitchAlias(loopback?.alias ?? '')
   return record !== undefined && vswitchNetns(record.name) === netns.name ? record : undefined
+}
+
+/** Between the listing and the look it may have been deleted. */
+function unlessGone(error: unknown): [] {
+  if (error instanceof EcdockError && ['TARGET_NOT_FOUND', 'NOT_A_NETNS'].includes(error.code)) return []
+  throw error
 }
 
 function pathOf(name: string): string {

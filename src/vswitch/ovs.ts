@@ -43,6 +43,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, client: Ovs
     connect: (made, signal) => new Connecting(client, name).connect(made, signal),
     disconnect: (slots) => disconnect(client, name, slots),
     remembered: async () => remembered(client, name),
+    foreign: async () => foreignSlots(client, name),
     explain: (wiring) => [explainPort(name, wiring)],
   }
 }
@@ -211,6 +212,23 @@ function foreignPort(
   return new EcdockError('SLOT_TAKEN', 'plug', `Open vSwitch already has a port ${name} that is not ours`, {
     hint: 'Choose another slot, or delete that port with ovs-vsctl del-port if nobody needs it.',
   })
+}
+
+/** Slots whose port name or OpenFlow port number belongs to a port that is not ours. */
+function foreignSlots(client: OvsdbClient, name: string): Set<number> {
+  const slots = new Set<number>()
+  const bridge = requireBridge(client, name)
+  for (const port of client.replica.rows('Port')) {
+    const here = bridge.ports.has(port.uuid)
+    if (here && port.external_ids.has(PORT_KEYS.slot)) continue
+    const named = slotOfHostIfname(name, port.name)
+    if (named !== undefined) slots.add(named)
+    for (const uuid of here ? port.interfaces : []) {
+      const ofport = client.replica.get('Interface', uuid)?.ofport
+      if (ofport !== undefined && ofport > 0) slots.add(ofport)
+    }
+  }
+  return slots
 }
 
 async function disconnect(client: OvsdbClient, name: string, slots: readonly number[]): Promise<void> {

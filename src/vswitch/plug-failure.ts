@@ -2,6 +2,7 @@ import { EcdockError } from '../errors.js'
 import { notANetns, permissionError } from '../kernel/native.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import type { Backend, Surroundings } from './backend.js'
+import { vswitchDeleted } from './host-side.js'
 import { parsePortAlias } from './record.js'
 import type { Wiring } from './wiring.js'
 
@@ -90,7 +91,7 @@ async function absent(
     try {
       await around.kernel.namespaceId(backend.netns)
     } catch {
-      return new EcdockError('VSWITCH_NOT_FOUND', 'plug', `vswitch ${backend.name} has been deleted`, details)
+      return vswitchDeleted(backend.name)
     }
   }
   return new EcdockError(

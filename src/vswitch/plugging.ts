@@ -1,13 +1,13 @@
 import { parseMac } from '../addressing/mac.js'
 import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
-import { asEcdockError, EcdockError } from '../errors.js'
+import { asEcdockError, EcdockError, type ErrorCode } from '../errors.js'
 import type { PlanOutcome } from '../kernel/plan.js'
 import { resolveTarget } from '../target/resolve.js'
 import type { ResolvedTarget } from '../target/target.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { plugFailure } from './plug-failure.js'
 import { plugPlan } from './plug-plan.js'
-import { portOf, readPorts } from './port-reading.js'
+import { portOf, readPorts, takenSlots } from './port-reading.js'
 import type { BulkOptions, PlugOutcome, PlugRequest, Port } from './vswitch.js'
 import { checkRequest, type Wiring, wire } from './wiring.js'
 
@@ -15,8 +15,13 @@ import { checkRequest, type Wiring, wire } from './wiring.js'
 const PLANS_A_CALL = 32
 /** Ports that are connected in one go. */
 const PORTS_A_CONNECT = 256
-/** Another process may take the slot that was chosen; then the next is chosen, so many times. */
-const SLOT_ATTEMPTS = 8
+/**
+ * Another process may take the slot that was chosen; then the next is chosen. Whoever loses so does so to
+ * somebody who has won a slot, so this ends by itself; the limit is for a host that is not sane.
+ */
+const SLOT_ATTEMPTS = 1000
+
+const SIGNS_OF_A_TAKEN_SLOT: ReadonlySet<ErrorCode> = new Set(['SLOT_TAKEN', 'MAC_TAKEN', 'ADDRESS_TAKEN'])
 
 interface Item {
   index: number
@@ -60,6 +65,7 @@ export class Plugging {
   async #runSome(items: readonly Item[]): Promise<Item[]> {
     const admitted: { item: Item; wiring: Wiring }[] = []
     const chosen: number[] = []
+    this.#known = undefined
     try {
       await this.#admit(items, admitted, chosen)
       const made: { item: Item; port: MadePort }[] = []
@@ -131,8 +137,8 @@ export class Plugging {
   }
 
   async #choose(count: number, resolved: readonly { item: Item }[], chosen: number[]): Promise<number[]> {
-    const taken = new Set(this.#reserved)
-    for (const port of await this.#ports()) if (port.state !== 'ghost') taken.add(port.slot)
+    const taken = await takenSlots(this.#backend, this.#around)
+    for (const slot of this.#reserved) taken.add(slot)
     for (const { item } of resolved) if (item.request.slot !== undefined) taken.add(item.request.slot)
     const slots = lowestFreeSlots(this.#backend.subnet, taken, count, this.#limits())
     for (const slot of slots) this.#reserved.add(slot)
@@ -140,7 +146,7 @@ export class Plugging {
     return slots
   }
 
-  /** The ports before this call, read once, and anew when they turned out to have changed. */
+  /** The ports, read once for each batch. */
   async #ports(): Promise<readonly Port[]> {
     this.#known ??= await readPorts(this.#backend, this.#around)
     return this.#known
@@ -185,9 +191,7 @@ export class Plugging {
         continue
       }
       const error = await plugFailure(outcome, wiring, this.#backend, this.#around)
-      const raced = error.code === 'SLOT_TAKEN' && item.request.slot === undefined
-      if (raced && item.attempts + 1 < SLOT_ATTEMPTS) {
-        this.#known = undefined
+      if (item.attempts + 1 < SLOT_ATTEMPTS && (await this.#lostTheSlot(item, wiring.slot, error))) {
         again.push({ ...item, attempts: item.attempts + 1 })
       } else {
         this.#fail(item, error)
@@ -227,6 +231,12 @@ export class Plugging {
     const links = await this.#around.kernel.linksByName(this.#backend.netns, names)
     const ifindexes = links.flatMap((link) => (link === undefined ? [] : [link.ifindex]))
     await this.#around.kernel.deleteLinks(this.#backend.netns, ifindexes)
+  }
+
+  /** The slot was free when it was chosen, and another process has taken it since, perhaps for the same target. */
+  async #lostTheSlot(item: Item, slot: number, error: EcdockError): Promise<boolean> {
+    if (item.request.slot !== undefined || !SIGNS_OF_A_TAKEN_SLOT.has(error.code)) return false
+    return (await takenSlots(this.#backend, this.#around)).has(slot)
   }
 
   #stopIfAborted(): void {

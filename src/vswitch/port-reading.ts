@@ -1,14 +1,29 @@
 import { slotAddress } from '../addressing/slot.js'
 import type { Link } from '../kernel/kernel.js'
 import type { Backend, Surroundings } from './backend.js'
-import { hostIfname } from './names.js'
+import { hostSideLinks, hostSidesByName } from './host-side.js'
+import { hostIfname, slotOfHostIfname } from './names.js'
 import { type PortRecord, parsePortAlias } from './record.js'
 import type { Port } from './vswitch.js'
 
 /** The vswitch's ports by slot, read from the kernel and from what the switch itself remembers. */
 export async function readPorts(backend: Backend, around: Surroundings): Promise<Port[]> {
-  const [links, remembered] = await Promise.all([around.kernel.links(backend.netns), backend.remembered?.()])
+  const [links, remembered] = await Promise.all([hostSideLinks(backend, around), backend.remembered?.()])
   return merge(backend, around, links, remembered)
+}
+
+/**
+ * Slots that a plug cannot have: whoever has an interface of the slot's name, or the slot's number on the switch.
+ * What remembers a port without a device is not in the way.
+ */
+export async function takenSlots(backend: Backend, around: Surroundings): Promise<Set<number>> {
+  const [links, foreign] = await Promise.all([hostSideLinks(backend, around), backend.foreign?.()])
+  const taken = new Set(foreign)
+  for (const link of links) {
+    const slot = slotOfHostIfname(backend.name, link.name)
+    if (slot !== undefined) taken.add(slot)
+  }
+  return taken
 }
 
 /** The port in this slot, found by its name: the cost does not grow with the number of ports. */
@@ -17,7 +32,7 @@ export async function readPort(
   around: Surroundings,
   slot: number,
 ): Promise<Port | undefined> {
-  const [link] = await around.kernel.linksByName(backend.netns, [hostIfname(backend.name, slot)])
+  const [link] = await hostSidesByName(backend, around, [hostIfname(backend.name, slot)])
   const all = await backend.remembered?.()
   const remembered = all?.get(slot)
   const only = all && new Map(remembered === undefined ? [] : [[slot, remembered]])

@@ -6,7 +6,7 @@ import type { Target } from '../target/target.js'
 import type { Backend, Surroundings } from './backend.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
-import { readPort, readPorts } from './port-reading.js'
+import { readPort, readPorts, takenSlots } from './port-reading.js'
 import { unplugAll } from './unplugging.js'
 import type {
   BulkOptions,
@@ -94,9 +94,7 @@ export class SlotSwitch implements Vswitch {
   }
 
   async #lowestFree(limits: { max?: number }): Promise<number> {
-    const taken = new Set(
-      (await this.ports()).filter((port) => port.state !== 'ghost').map((port) => port.slot),
-    )
+    const taken = await takenSlots(this.#backend, this.#around)
     return lowestFreeSlots(this.#backend.subnet, taken, 1, limits)[0] ?? 1
   }
 

@@ -1,6 +1,7 @@
 import { checkSlot } from '../addressing/slot.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Backend, Surroundings } from './backend.js'
+import { hostSidesByName } from './host-side.js'
 import { hostIfname } from './names.js'
 import { ownRecord } from './port-reading.js'
 import type { BulkOptions, UnplugOutcome } from './vswitch.js'
@@ -48,8 +49,9 @@ async function unplugSome(
     }
   }
   try {
-    const present = await around.kernel.linksByName(
-      backend.netns,
+    const present = await hostSidesByName(
+      backend,
+      around,
       [...wanted].map((slot) => hostIfname(backend.name, slot)),
     )
     const remembered = await backend.remembered?.()
