@@ -12,7 +12,8 @@ export interface LiveList {
 export async function openLiveList(invocation: Invocation, names: readonly string[]): Promise<LiveList> {
   const { stdout } = invocation.io
   if (!invocation.talkative) return { add: () => {}, done: () => {} }
-  if (stdout.isTTY !== true) {
+  // A terminal that does not know its size cannot be drawn on.
+  if (stdout.isTTY !== true || !(stdout.rows > 0 && stdout.columns > 0)) {
     return { add: (port) => void stdout.write(`${portRow(port)}\n`), done: () => {} }
   }
   const { createLogUpdate } = await import('log-update')
