@@ -24,7 +24,7 @@ let emptyHost: Snapshot
 
 if (ready) {
   withDocker.before(async () => {
-    emptyHost = await snapshot({ directories: ['/run', '/etc/docker', '/sys/fs/cgroup'] })
+    emptyHost = await snapshot({ directories: ['/etc/docker'] })
     docker = await startDocker()
     engine = new DockerEngine(docker.docker)
   })

@@ -45,9 +45,8 @@ export async function startDocker({ image = true }: { image?: boolean } = {}): P
   const stop = async () => {
     await endDaemon(daemon, api)
     await deleteBridge()
-    await unmountBelow(directory)
-    for (const hidden of PRIVATE_DIRECTORIES) await run('umount', [hidden])
-    for (const created of made) await rmdir(created)
+    await unmount((path) => path.startsWith(`${directory}/`) || PRIVATE_DIRECTORIES.includes(path))
+    for (const created of made) await rmdir(created).catch(ignoreMissing)
     await removeCgroups(cgroup)
     await rm(directory, { recursive: true, force: true })
   }
@@ -94,6 +93,8 @@ async function startDaemon(directory: string, socket: string, cgroup: string): P
     env: {
       ...process.env,
       PATH: `${process.env.PATH}:/usr/sbin:/sbin`,
+      // containerd writes its stacks there when it is told to end while it is busy.
+      TMPDIR: directory,
       XTABLES_LOCKFILE: join(directory, 'xtables.lock'),
     },
   })
@@ -127,10 +128,15 @@ async function deleteBridge(): Promise<void> {
   if (/^ *docker0:/m.test(links)) await run('ip', ['link', 'delete', 'docker0'])
 }
 
-async function unmountBelow(directory: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1])
-  const below = mounts.filter((path): path is string => path?.startsWith(`${directory}/`) === true)
-  for (const path of below.reverse()) await run('umount', [path])
+/** Reads what is mounted: when a test elsewhere removes a directory, what is mounted on it here goes too. */
+async function unmount(isOurs: (path: string) => boolean): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n')
+  const paths = mounts.map((line) => line.split(' ')[1] ?? '').filter(isOurs)
+  for (const path of paths.reverse()) await run('umount', [path])
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 /** cgroup v1 has a hierarchy for each controller, v2 has one. */
