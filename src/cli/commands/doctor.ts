@@ -13,7 +13,7 @@ const DEFAULTS = {
 export const doctor: CommandSpec<object> = {
   name: 'doctor',
   summary: 'check what this host has and what is missing',
-  description: 'Changes nothing. Exit status 3 when something is missing.',
+  description: 'Changes nothing. Exit status 3 when something that every use needs is missing.',
   takes: [],
   examples: ['ecdock-fast doctor'],
   run: async (invocation) => {
