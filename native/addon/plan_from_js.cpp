@@ -68,6 +68,8 @@ plan::Step netns(Reader& reader) {
   return plan::AddNamespace{reader.text("name"), reader.optional_text("alias").value_or("")};
 }
 
+plan::Step ready(Reader& reader) { return plan::AwaitReady{reader.text("netns"), reader.text("name")}; }
+
 plan::Step vacant(Reader& reader) {
   plan::CheckVacant step{
       reader.text("netns"), reader.text("name"), reader.optional_text("mac").value_or(""), {}};
@@ -82,9 +84,9 @@ plan::Step vacant(Reader& reader) {
 plan::Step alive(Reader& reader) { return plan::CheckAlive{reader.text("netns")}; }
 
 const std::map<std::string, std::function<plan::Step(Reader&)>> kSteps = {
-    {"veth", veth},     {"bridge", bridge}, {"link", link},   {"address", address},
-    {"route", route},   {"sysctl", sysctl}, {"netns", netns}, {"tx-checksum-off", tx_checksum_off},
-    {"vacant", vacant}, {"alive", alive},
+    {"veth", veth},   {"bridge", bridge}, {"link", link},   {"address", address},
+    {"route", route}, {"sysctl", sysctl}, {"netns", netns}, {"tx-checksum-off", tx_checksum_off},
+    {"ready", ready}, {"vacant", vacant}, {"alive", alive},
 };
 
 std::optional<plan::Plan> plan_from(Napi::Env env, const Napi::Value& value, const std::string& where) {

@@ -128,6 +128,9 @@ std::optional<Link> parse_link(Bytes payload) {
   link.group = attributes.u32(IFLA_GROUP).value_or(0);
   link.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
   link.peer = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
+  if (const auto state = attributes.find(IFLA_OPERSTATE); state && !state->empty()) {
+    link.in_service = state->front() == IF_OPER_UP || state->front() == IF_OPER_UNKNOWN;
+  }
   link.mtu = attributes.u32(IFLA_MTU).value_or(0);
   if (const auto mac = attributes.find(IFLA_ADDRESS); mac && mac->size() == Mac{}.size()) {
     link.mac = format_mac(mac->data());

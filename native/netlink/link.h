@@ -28,6 +28,7 @@ struct Link {
   uint32_t mtu = 0;
   bool up = false;
   bool carrier = false;
+  bool in_service = false;  // operational state UP or UNKNOWN (RFC 2863): frames pass
   LinkStats stats;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <thread>
 
 #include "ethtool/offload.h"
 #include "netlink/address.h"
@@ -17,6 +18,9 @@ using Clock = std::chrono::steady_clock;
 
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
+
+constexpr auto kReadyTimeout = std::chrono::seconds(1);
+constexpr auto kReadyPause = std::chrono::microseconds(200);
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -245,6 +249,20 @@ Status Executor::step(const AddNamespace& step) {
   if (!made.ok()) return made.error();
   undo_.push_back([name = step.name] { return netns::delete_named(name); });
   return Done{};
+}
+
+Status Executor::step(const AwaitReady& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  auto through = socket(*where.value());
+  if (!through.ok()) return through.error();
+  const auto deadline = Clock::now() + kReadyTimeout;
+  for (;;) {
+    auto link = netlink::get_link(*through.value(), resolved(step.name));
+    if (!link.ok()) return link.error();
+    if (link.value().in_service || Clock::now() > deadline) return Done{};
+    std::this_thread::sleep_for(kReadyPause);
+  }
 }
 
 Status Executor::refuse(const std::string& what, const std::string& value, const std::string& by) {

@@ -41,6 +41,7 @@ class Executor {
   Status step(const DisableTxChecksum& step);
   Status step(const SetSysctl& step);
   Status step(const AddNamespace& step);
+  Status step(const AwaitReady& step);
   Status step(const CheckVacant& step);
   Status step(const CheckAlive& step);
 

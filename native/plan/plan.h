@@ -58,6 +58,10 @@ struct AddNamespace {
   std::string name;
   std::string alias;
 };
+struct AwaitReady {
+  std::string netns;
+  std::string name;
+};
 struct CheckVacant {
   std::string netns;
   std::string name;
@@ -69,7 +73,7 @@ struct CheckAlive {
 };
 
 using Step = std::variant<AddVeth, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum, SetSysctl,
-                          AddNamespace, CheckVacant, CheckAlive>;
+                          AddNamespace, AwaitReady, CheckVacant, CheckAlive>;
 using Plan = std::vector<Step>;
 
 struct Outcome {

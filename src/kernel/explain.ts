@@ -40,6 +40,8 @@ function explainStep(step: Step, names: Names): string[] {
       return [sysctl(step, names)]
     case 'netns':
       return namespace(step, names)
+    case 'ready':
+      return [`# wait until frames pass through ${quoted(step.name)}`]
     case 'vacant':
       return vacant(step, names)
     case 'alive':

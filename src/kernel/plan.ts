@@ -14,6 +14,7 @@ export type Step =
   | ChecksumStep
   | SysctlStep
   | NamespaceStep
+  | ReadyStep
   | VacantStep
   | AliveStep
 
@@ -98,6 +99,18 @@ export interface SysctlStep {
   netns: string
   key: string
   value: string
+}
+
+/**
+ * Waits until the kernel has put a link that has a carrier into service: its queue is active, and a bridge
+ * forwards to it. Until then frames are lost. The kernel does that a moment after the carrier comes, in
+ * work of its own that waits for the RTNL lock; kernels from 6.8 on do it at once when a link is asked for.
+ * Does not fail when it takes longer than a second.
+ */
+export interface ReadyStep {
+  op: 'ready'
+  netns: string
+  name: string
 }
 
 /** Creates a named namespace under /run/netns whose loopback carries `alias` before the name can be seen. */

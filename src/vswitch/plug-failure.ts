@@ -21,7 +21,12 @@ export async function plugFailure(
       hint: 'Run "ecdock-fast cleanup".',
     })
   }
-  if (failed.taken !== undefined) return targetOccupied(failed, wiring, details)
+  if (failed.taken !== undefined) {
+    // Plugged in again where it is already: the slot is what the caller has to know of.
+    const [link] = await around.kernel.linksByName(backend.netns, [wiring.hostIfname])
+    if (link !== undefined) return slotTaken(wiring, backend, around, details)
+    return targetOccupied(failed, wiring, details)
+  }
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
   if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
   if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && failed.errno === 'ENOENT')) {

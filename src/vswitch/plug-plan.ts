@@ -32,7 +32,11 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
       keepExisting: true,
     })
   }
-  steps.push({ op: 'alive', netns })
+  // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
+  for (const made of connect) {
+    if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })
+  }
+  steps.push({ op: 'ready', netns, name: ifname }, { op: 'alive', netns })
   return { steps }
 }
 

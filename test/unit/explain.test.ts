@@ -133,12 +133,14 @@ test('what only a plan can check becomes a comment', () => {
       { op: 'alive', netns: PID },
       { op: 'vacant', netns: BLUE, name: 'eth0', mac: '52:00:0a:00:00:01', addresses: ['10.0.0.1'] },
       { op: 'alive', netns: '/tmp/a\nrm -rf b' },
+      { op: 'ready', netns: BLUE, name: 'eth0' },
     ],
     [
       '# stop here if "/proc/1234/ns/net" is another namespace by now than at the start',
       '# stop here if namespace "/run/netns/blue" already has the name "eth0"' +
         ' or the MAC "52:00:0a:00:00:01" or the address "10.0.0.1"',
       '# stop here if "/tmp/a\\nrm -rf b" is another namespace by now than at the start',
+      '# wait until frames pass through "eth0"',
     ],
   )
 })
