@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { parseIpv6Prefix } from './addressing/ipv6-prefix.js'
+import { quoted } from './addressing/quoted.js'
 import { parseSubnet } from './addressing/subnet.js'
 import { type CleanupReport, cleanup } from './cleanup.js'
 
@@ -20,6 +21,8 @@ import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 export interface HostOptions {
   /** Where OVSDB listens: `unix:/run/openvswitch/db.sock` (the default) or `tcp:127.0.0.1:6640`. */
   ovsdb?: string
+  /** How long Open vSwitch may take over a change, in ms. Default 30 s. */
+  ovsTimeoutMs?: number
   /** Docker's socket: `unix:///var/run/docker.sock` (the default, or DOCKER_HOST). */
   docker?: string
   /** Where run-time files go, default `/run/ecdock-fast`. The kinds `bridge` and `ovs` need none. */
@@ -27,6 +30,8 @@ export interface HostOptions {
 }
 
 export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
+/** The longest that setTimeout can wait. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 export const DEFAULT_IPV6_PREFIX = '2001:db8'
 
 /**
@@ -45,6 +50,7 @@ export class Host {
   /** Containers that are started in a slot. */
   readonly containers: SlotContainers
   readonly #ovsdbEndpoint: string
+  readonly #ovsTimeoutMs: number | undefined
   readonly #docker: DockerEngine
   readonly #around: Surroundings
   #ovsdb: Promise<OvsdbClient> | undefined
@@ -52,6 +58,7 @@ export class Host {
   private constructor(kernel: Kernel, options: HostOptions) {
     this.kernel = kernel
     this.#ovsdbEndpoint = options.ovsdb ?? DEFAULT_OVSDB
+    this.#ovsTimeoutMs = options.ovsTimeoutMs
     this.#docker = new DockerEngine(options.docker)
     this.#around = { kernel, docker: () => this.#docker, hasIpv6: existsSync('/proc/sys/net/ipv6') }
     this.containers = new SlotContainers(this.#docker)
@@ -59,9 +66,13 @@ export class Host {
 
   /**
    * Loads the addon; Docker and Open vSwitch are connected to when they are first needed. Throws
-   * ADDON_MISSING.
+   * ADDON_MISSING and USAGE.
    */
   static async open(options: HostOptions = {}): Promise<Host> {
+    const { ovsTimeoutMs = 1 } = options
+    if (!(ovsTimeoutMs > 0 && ovsTimeoutMs <= LONGEST_TIMEOUT_MS)) {
+      throw new EcdockError('USAGE', 'open', `ovsTimeoutMs is no time in ms: ${quoted(ovsTimeoutMs)}`)
+    }
     return new Host(loadKernel(), options)
   }
 
@@ -158,7 +169,7 @@ export class Host {
   }
 
   async #connectOvsdb(): Promise<OvsdbClient> {
-    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint)
+    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint, { requestTimeoutMs: this.#ovsTimeoutMs })
     try {
       return await this.#ovsdb
     } catch (error) {

@@ -48,8 +48,10 @@ export interface Backend {
   disconnect?(slots: readonly number[]): Promise<void>
   /** Slots that the switch itself remembers, whether or not their interfaces are there. */
   remembered?(): Promise<ReadonlyMap<number, Partial<Port>>>
-  /** Slots that are taken on the switch by what is not ours. */
-  foreign?(): Promise<ReadonlySet<number>>
+  /** Slots that are taken on the switch by what is not ours, and by what. */
+  foreign?(): Promise<ReadonlyMap<number, string>>
+  /** Lets go of ports of ours that have lost their device, so that these slots can be used again. */
+  dropGhosts?(slots: readonly number[], around: Surroundings): Promise<void>
   /** The commands that connect a port, for `--explain`. */
   explain?(wiring: Wiring): string[]
 }

@@ -8,6 +8,7 @@ import { insert, mutate, type Operation } from '../ovsdb/operations.js'
 import { named, type Uuid } from '../ovsdb/value.js'
 import { requireBridge } from './ovs.js'
 import { BRIDGE_KEYS } from './ovs-marks.js'
+import { UNDO_MS, undoUnlessRefused } from './ovs-undo.js'
 import { parsePortAlias, type VswitchRecord } from './record.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */
@@ -37,8 +38,8 @@ export async function createOvsBridge(
 ): Promise<void> {
   const own = switchAddress(subnet, record.ipv6Prefix)
   await checkVacant(kernel, client, record.name, options, own)
-  await client.transactAndWait(rows(record, own.mac, options))
   try {
+    await client.transactAndWait(rows(record, own.mac, options))
     checkTakenIn(client, record.name, options)
     const [outcome] = await kernel.execute([{ steps: ownInterface(record, subnet, options) }])
     if (outcome?.ok === false) {
@@ -49,7 +50,12 @@ export async function createOvsBridge(
       })
     }
   } catch (error) {
-    await deleteRow(client, requireBridge(client, record.name).uuid)
+    await undoUnlessRefused(client, error, async () => {
+      const made = listOvsBridges(client).some(
+        ({ name, subnet }) => name === record.name && subnet === record.subnet,
+      )
+      if (made) await deleteRow(client, requireBridge(client, record.name).uuid, UNDO_MS)
+    })
     throw error
   }
 }
@@ -191,6 +197,6 @@ function ownInterface(
   return steps
 }
 
-async function deleteRow(client: OvsdbClient, bridge: Uuid): Promise<void> {
-  await client.transactAndWait([mutate('Open_vSwitch', [], { bridges: { delete: [bridge] } })])
+async function deleteRow(client: OvsdbClient, bridge: Uuid, timeoutMs?: number): Promise<void> {
+  await client.transactAndWait([mutate('Open_vSwitch', [], { bridges: { delete: [bridge] } })], { timeoutMs })
 }

@@ -5,17 +5,18 @@ import { insert, mutate, type Operation, rowIs } from '../ovsdb/operations.js'
 import type { ReplicaRow } from '../ovsdb/replica.js'
 import { refusalOf } from '../ovsdb/result.js'
 import { named, type Uuid } from '../ovsdb/value.js'
-import type { Backend, MadePort } from './backend.js'
+import type { Backend, MadePort, Surroundings } from './backend.js'
+import { vswitchDeleted } from './host-side.js'
 import { hostIfname, slotOfHostIfname } from './names.js'
 import { PORT_KEYS } from './ovs-marks.js'
+import { UNDO_MS, undoUnlessRefused } from './ovs-undo.js'
+import { slotTaken } from './plug-failure.js'
 import { LINK_GROUP, type VswitchRecord } from './record.js'
 import type { Port } from './vswitch.js'
 import type { Wiring } from './wiring.js'
 
 /** OFPP_MAX of OpenFlow 1.0 is 0xff00; Open vSwitch takes 1 to 65279 as ofport_request (vswitch.xml). */
 const MAX_OFPORT = 65279
-/** How long vswitchd may take over a transaction, in ms. */
-const TAKE_IN_MS = 30_000
 
 /** A vswitch of kind `ovs`: a bridge of Open vSwitch. A slot's number is its OpenFlow port number. */
 export function ovsBackend(record: VswitchRecord, usermode: boolean, client: OvsdbClient): Backend {
@@ -43,7 +44,8 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, client: Ovs
     connect: (made, signal) => new Connecting(client, name).connect(made, signal),
     disconnect: (slots) => disconnect(client, name, slots),
     remembered: async () => remembered(client, name),
-    foreign: async () => foreignSlots(client, name),
+    foreign: async () => foreignPorts(client, requireBridge(client, name)),
+    dropGhosts: (slots, around) => dropGhosts(client, name, slots, around),
     explain: (wiring) => [explainPort(name, wiring)],
   }
 }
@@ -63,12 +65,14 @@ class Connecting {
     signal: AbortSignal | undefined,
   ): Promise<(EcdockError | undefined)[]> {
     const bridge = requireBridge(this.#client, this.#name)
-    const foreign = made.map((port) => foreignPort(this.#client, bridge, port.wiring.hostIfname))
-    const free = made.filter((_, at) => foreign[at] === undefined)
+    // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
+    const foreign = foreignPorts(this.#client, bridge)
     const outcomes = new Map<MadePort, EcdockError | undefined>()
-    made.forEach((port, at) => {
-      if (foreign[at] !== undefined) outcomes.set(port, foreign[at])
-    })
+    for (const port of made) {
+      const holder = foreign.get(port.wiring.slot)
+      if (holder !== undefined) outcomes.set(port, slotTaken(this.#name, port.wiring.slot, holder))
+    }
+    const free = made.filter((port) => !outcomes.has(port))
     for (const [port, error] of await this.#insert(bridge.uuid, free, signal)) outcomes.set(port, error)
     return made.map((port) => outcomes.get(port))
   }
@@ -81,10 +85,7 @@ class Connecting {
     if (made.length === 0) return new Map()
     const operations = made.flatMap((port, at) => insertion(this.#client, bridge, port, `p${at}`))
     try {
-      await this.#client.transactAndWait(operations, {
-        timeoutMs: TAKE_IN_MS,
-        ...(signal === undefined ? {} : { signal }),
-      })
+      await this.#client.transactAndWait(operations, { signal })
     } catch (error) {
       if (refusalOf(error) !== undefined && made.length > 1) {
         const each = new Map<MadePort, EcdockError | undefined>()
@@ -93,7 +94,7 @@ class Connecting {
         }
         return each
       }
-      await this.#takeBack(made)
+      await undoUnlessRefused(this.#client, error, () => this.#takeBack(made))
       const failure = error as EcdockError
       return new Map(made.map((port) => [port, failure]))
     }
@@ -104,36 +105,26 @@ class Connecting {
   async #verdicts(made: readonly MadePort[]): Promise<Map<MadePort, EcdockError | undefined>> {
     const verdicts = new Map<MadePort, EcdockError | undefined>()
     const failed: MadePort[] = []
+    const bridgeGone = this.#client.replica.byName('Bridge', this.#name) === undefined
     for (const port of made) {
       const row = this.#client.replica.byName('Interface', port.wiring.hostIfname)
-      const error = portError(port.wiring, row)
+      const error = bridgeGone ? vswitchDeleted(this.#name) : portError(this.#name, port.wiring, row)
       verdicts.set(port, error)
       if (error !== undefined) failed.push(port)
       else if (row?.ofport !== undefined) port.port.ofport = row.ofport
     }
-    await this.#takeBack(failed)
+    if (failed.length > 0) await undoUnlessRefused(this.#client, undefined, () => this.#takeBack(failed))
     return verdicts
   }
 
-  /**
-   * Removes the rows of ports that failed. The transaction may have been committed although its answer was
-   * lost, so this looks at what is there; when the server is away, `cleanup` finds them later by their marks.
-   */
-  async #takeBack(made: readonly MadePort[]): Promise<void> {
-    if (made.length === 0) return
-    try {
-      await disconnect(
-        this.#client,
-        this.#name,
-        made.map((port) => port.wiring.slot),
-      )
-    } catch {
-      // The caller is told the first error, which is the one that matters.
-    }
+  /** Removes the rows of these ports, as far as they are there. */
+  #takeBack(made: readonly MadePort[]): Promise<void> {
+    const slots = made.map((port) => port.wiring.slot)
+    return disconnect(this.#client, this.#name, slots, UNDO_MS)
   }
 }
 
-/** The rows of one port; a row that outlived the device of an earlier plug gives way in the same transaction. */
+/** The rows of one port; a row that has come to outlive its device only now gives way in the same transaction. */
 function insertion(client: OvsdbClient, bridge: Uuid, made: MadePort, label: string): Operation[] {
   const { wiring, port } = made
   const operations: Operation[] = []
@@ -172,7 +163,11 @@ function insertion(client: OvsdbClient, bridge: Uuid, made: MadePort, label: str
   return operations
 }
 
-function portError(wiring: Wiring, row: ReplicaRow<'Interface'> | undefined): EcdockError | undefined {
+function portError(
+  vswitch: string,
+  wiring: Wiring,
+  row: ReplicaRow<'Interface'> | undefined,
+): EcdockError | undefined {
   if (row === undefined) {
     return new EcdockError(
       'OVS_PORT_FAILED',
@@ -183,14 +178,7 @@ function portError(wiring: Wiring, row: ReplicaRow<'Interface'> | undefined): Ec
   const said = row.error ?? ''
   if (said === '' && row.ofport !== undefined && row.ofport >= 0) {
     if (row.ofport === wiring.slot) return undefined
-    return new EcdockError(
-      'SLOT_TAKEN',
-      'plug',
-      `OpenFlow port ${wiring.slot}, the number of the slot, is another port's: ${wiring.hostIfname} got ${row.ofport}`,
-      {
-        hint: 'Choose another slot, or see who has it with "ovs-vsctl --columns=name,ofport list Interface".',
-      },
-    )
+    return slotTaken(vswitch, wiring.slot, `another port; ${wiring.hostIfname} got the number ${row.ofport}`)
   }
   return new EcdockError(
     'OVS_PORT_FAILED',
@@ -200,50 +188,78 @@ function portError(wiring: Wiring, row: ReplicaRow<'Interface'> | undefined): Ec
   )
 }
 
-/** A port of that name that is not ours, or not on this bridge: it is never touched. */
-function foreignPort(
-  client: OvsdbClient,
-  bridge: ReplicaRow<'Bridge'>,
-  name: string,
-): EcdockError | undefined {
-  const port = client.replica.byName('Port', name)
-  if (port === undefined) return undefined
-  if (bridge.ports.has(port.uuid) && port.external_ids.has(PORT_KEYS.slot)) return undefined
-  return new EcdockError('SLOT_TAKEN', 'plug', `Open vSwitch already has a port ${name} that is not ours`, {
-    hint: 'Choose another slot, or delete that port with ovs-vsctl del-port if nobody needs it.',
-  })
-}
-
-/** Slots whose port name or OpenFlow port number belongs to a port that is not ours. */
-function foreignSlots(client: OvsdbClient, name: string): Set<number> {
-  const slots = new Set<number>()
-  const bridge = requireBridge(client, name)
+/** Ports that are not ours, by the slots that they keep from us: by their number, or by their name. */
+function foreignPorts(client: OvsdbClient, bridge: ReplicaRow<'Bridge'>): Map<number, string> {
+  const holders = new Map<number, string>()
   for (const port of client.replica.rows('Port')) {
     const here = bridge.ports.has(port.uuid)
     if (here && port.external_ids.has(PORT_KEYS.slot)) continue
-    const named = slotOfHostIfname(name, port.name)
-    if (named !== undefined) slots.add(named)
+    const named = slotOfHostIfname(bridge.name, port.name)
+    if (named !== undefined) holders.set(named, `a port ${port.name} of Open vSwitch that is not ours`)
     for (const uuid of here ? port.interfaces : []) {
-      const ofport = client.replica.get('Interface', uuid)?.ofport
-      if (ofport !== undefined && ofport > 0) slots.add(ofport)
+      const row = client.replica.get('Interface', uuid)
+      if (row?.ofport !== undefined && row.ofport > 0)
+        holders.set(row.ofport, `the port ${row.name}, which is not ours`)
     }
   }
-  return slots
+  return holders
 }
 
-async function disconnect(client: OvsdbClient, name: string, slots: readonly number[]): Promise<void> {
+/**
+ * Before a device of the same name appears: vswitchd would take the new row for the old one, keep what it had opened,
+ * and no frame would pass. The rows are told apart by their identity, so that a port that another process has made of
+ * the slot meanwhile stays.
+ */
+async function dropGhosts(
+  client: OvsdbClient,
+  name: string,
+  slots: readonly number[],
+  { kernel }: Surroundings,
+): Promise<void> {
+  const bridge = requireBridge(client, name)
+  const rows = slots.flatMap((slot) => ownPort(client, bridge, slot) ?? [])
+  if (rows.length === 0) return
+  const links = await kernel.linksByName(
+    '',
+    rows.map((row) => row.name),
+  )
+  const ghosts = rows.filter((_, at) => links[at] === undefined).map((row) => row.uuid)
+  await removePorts(client, bridge, ghosts)
+}
+
+async function disconnect(
+  client: OvsdbClient,
+  name: string,
+  slots: readonly number[],
+  timeoutMs?: number,
+): Promise<void> {
   const bridge = client.replica.byName('Bridge', name)
   if (bridge === undefined) return
-  const rows = slots.flatMap((slot) => {
-    const port = client.replica.byName('Port', hostIfname(name, slot))
-    const ours = port !== undefined && bridge.ports.has(port.uuid) && port.external_ids.has(PORT_KEYS.slot)
-    return ours ? [port.uuid] : []
-  })
+  const rows = slots.flatMap((slot) => ownPort(client, bridge, slot)?.uuid ?? [])
+  await removePorts(client, bridge, rows, timeoutMs)
+}
+
+/** Port and Interface rows are not root rows (RFC 7047 section 5.1): the server deletes what nobody refers to. */
+async function removePorts(
+  client: OvsdbClient,
+  bridge: ReplicaRow<'Bridge'>,
+  rows: readonly Uuid[],
+  timeoutMs?: number,
+): Promise<void> {
   if (rows.length === 0) return
-  // Port and Interface rows are not root rows (RFC 7047 section 5.1): the server deletes what nobody refers to.
   await client.transactAndWait([mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })], {
-    timeoutMs: TAKE_IN_MS,
+    timeoutMs,
   })
+}
+
+function ownPort(
+  client: OvsdbClient,
+  bridge: ReplicaRow<'Bridge'>,
+  slot: number,
+): ReplicaRow<'Port'> | undefined {
+  const port = client.replica.byName('Port', hostIfname(bridge.name, slot))
+  const ours = port !== undefined && bridge.ports.has(port.uuid) && port.external_ids.has(PORT_KEYS.slot)
+  return ours ? port : undefined
 }
 
 function remembered(client: OvsdbClient, name: string): Map<number, Partial<Port>> {

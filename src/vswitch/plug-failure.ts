@@ -24,7 +24,7 @@ export async function plugFailure(
   if (failed.taken !== undefined) {
     // Plugged in again where it is already: the slot is what the caller has to know of.
     const [link] = await around.kernel.linksByName(backend.netns, [wiring.hostIfname])
-    if (link !== undefined) return slotTaken(wiring, backend, around, details)
+    if (link !== undefined) return slotOrNameTaken(wiring, backend, around, details)
     return targetOccupied(failed, wiring, details)
   }
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
@@ -33,7 +33,7 @@ export async function plugFailure(
     return absent(wiring, backend, around, details)
   }
   if (failed.op === 'veth add' && failed.errno === 'EEXIST')
-    return slotTaken(wiring, backend, around, details)
+    return slotOrNameTaken(wiring, backend, around, details)
   if (failed.op === 'link get' && failed.errno === 'ENODEV') {
     const message = `vswitch ${backend.name} has no bridge any more`
     return new EcdockError('VSWITCH_NOT_FOUND', 'plug', message, {
@@ -111,7 +111,7 @@ async function absent(
 }
 
 /** The pair could not be made because one of its two names is taken: say which, and by what. */
-async function slotTaken(
+async function slotOrNameTaken(
   wiring: Wiring,
   backend: Backend,
   around: Surroundings,
@@ -125,7 +125,16 @@ async function slotTaken(
   const record = parsePortAlias(link.alias)
   const by =
     record === undefined ? `a foreign interface ${wiring.hostIfname}` : `${record.target} (${record.ifname})`
-  return new EcdockError('SLOT_TAKEN', 'plug', `slot ${wiring.slot} of ${backend.name} is taken by ${by}`, {
+  return slotTaken(backend.name, wiring.slot, by, details)
+}
+
+export function slotTaken(
+  vswitch: string,
+  slot: number,
+  by: string,
+  details: Partial<Details> = {},
+): EcdockError {
+  return new EcdockError('SLOT_TAKEN', 'plug', `slot ${slot} of ${vswitch} is taken by ${by}`, {
     ...details,
     hint: 'Choose another slot, or give none to get the lowest free one.',
   })

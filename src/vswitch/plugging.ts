@@ -5,7 +5,7 @@ import type { PlanOutcome } from '../kernel/plan.js'
 import { resolveTarget } from '../target/resolve.js'
 import type { ResolvedTarget } from '../target/target.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
-import { plugFailure } from './plug-failure.js'
+import { plugFailure, slotTaken } from './plug-failure.js'
 import { plugPlan } from './plug-plan.js'
 import { portOf, readPorts, takenSlots } from './port-reading.js'
 import type { BulkOptions, PlugOutcome, PlugRequest, Port } from './vswitch.js'
@@ -87,12 +87,19 @@ export class Plugging {
     chosen: number[],
   ): Promise<void> {
     const resolved: { item: Item; target: ResolvedTarget }[] = []
+    let foreign: ReadonlyMap<number, string> | undefined
+    try {
+      foreign = await this.#backend.foreign?.()
+    } catch (error) {
+      for (const item of items) this.#fail(item, error)
+      return
+    }
     await Promise.all(
       items.map(async (item) => {
         try {
           this.#stopIfAborted()
           checkRequest(item.request)
-          if (item.request.slot !== undefined) this.#checkSlot(item.request.slot)
+          if (item.request.slot !== undefined) this.#checkSlot(item.request.slot, foreign)
           if (item.request.mac !== undefined) await this.#checkMac(item.request.mac)
           resolved.push({ item, target: await resolveTarget(item.request.target, this.#around.docker) })
         } catch (error) {
@@ -124,8 +131,10 @@ export class Plugging {
     return this.#backend.maxSlot === undefined ? {} : { max: this.#backend.maxSlot }
   }
 
-  #checkSlot(slot: number): void {
+  #checkSlot(slot: number, foreign: ReadonlyMap<number, string> | undefined): void {
     checkSlot(this.#backend.subnet, slot, this.#limits())
+    const holder = foreign?.get(slot)
+    if (holder !== undefined) throw slotTaken(this.#backend.name, slot, holder)
   }
 
   async #checkMac(mac: string): Promise<void> {
@@ -163,11 +172,13 @@ export class Plugging {
       for (const { item } of admitted) this.#fail(item, cancelled())
       return
     }
+    let outcomes: PlanOutcome[]
     const plans = admitted.map(({ wiring }) =>
       plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring)),
     )
-    let outcomes: PlanOutcome[]
     try {
+      const slots = admitted.map(({ wiring }) => wiring.slot)
+      await this.#backend.dropGhosts?.(slots, this.#around)
       outcomes = await this.#around.kernel.execute(plans)
     } catch (error) {
       for (const { item } of admitted) this.#fail(item, error)
@@ -185,7 +196,7 @@ export class Plugging {
           mac: wiring.mac,
           target: wiring.target.label,
         }
-        const port = { ...portOf(this.#backend, this.#around, record, wiring.mtu), ms: outcome.ms }
+        const port = { ...portOf(this.#backend, this.#around, record, wiring.mtu, wiring.address), ms: outcome.ms }
         if (!wiring.ipv6) port.ipv6 = ''
         made.push({ item, port: { wiring, port } })
         continue

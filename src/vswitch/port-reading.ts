@@ -18,7 +18,7 @@ export async function readPorts(backend: Backend, around: Surroundings): Promise
  */
 export async function takenSlots(backend: Backend, around: Surroundings): Promise<Set<number>> {
   const [links, foreign] = await Promise.all([hostSideLinks(backend, around), backend.foreign?.()])
-  const taken = new Set(foreign)
+  const taken = new Set(foreign?.keys())
   for (const link of links) {
     const slot = slotOfHostIfname(backend.name, link.name)
     if (slot !== undefined) taken.add(slot)
@@ -71,8 +71,13 @@ export function ownRecord(backend: Backend, link: Link): PortRecord | undefined 
   return record.slot >= 1 && record.slot <= backend.subnet.lastSlot ? record : undefined
 }
 
-export function portOf(backend: Backend, around: Surroundings, record: PortRecord, mtu: number): Port {
-  const address = slotAddress(backend.subnet, record.slot, backend.ipv6Prefix)
+export function portOf(
+  backend: Backend,
+  around: Surroundings,
+  record: PortRecord,
+  mtu: number,
+  address = slotAddress(backend.subnet, record.slot, backend.ipv6Prefix),
+): Port {
   return {
     vswitch: backend.name,
     kind: backend.kind,

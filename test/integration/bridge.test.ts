@@ -3,9 +3,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
 import { parsePortAlias } from '../../src/vswitch/record.js'
-import type { PlugOutcome, Vswitch } from '../../src/vswitch/vswitch.js'
+import type { PlugOutcome } from '../../src/vswitch/vswitch.js'
 import { type Job, LIBRARY_PROGRAM, type Report } from '../support/library-program.js'
-import { inside, type TargetProcess, targetProcess } from '../support/netns.js'
+import { inside } from '../support/netns.js'
+import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import {
   assertAsIpShows,
   assertUnplugged,
@@ -19,7 +20,6 @@ import { run } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
-import { withHost } from '../support/world.js'
 
 const bridgeTest = needs('root', 'iproute2', 'ping') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe' }
@@ -336,34 +336,8 @@ withIptables('traffic passes with the FORWARD policy that Docker sets, which sta
 test.run()
 
 /** A vswitch `br0` on 10.0.0.254/24 and so many namespaces as targets, given by their paths. */
-async function onBridge(
-  count: number,
-  body: (at: {
-    host: Host
-    vswitch: Vswitch
-    targets: string[]
-    startProcess: () => Promise<TargetProcess>
-  }) => Promise<void>,
-): Promise<void> {
-  await withHost(async (host) => {
-    const names = Array.from({ length: count }, (_, at) => `target${at + 1}`)
-    const processes: TargetProcess[] = []
-    const startProcess = async () => {
-      const target = await targetProcess()
-      processes.push(target)
-      return target
-    }
-    const namespaces = await host.kernel.createNamespaces(names)
-    try {
-      const vswitch = await host.createVswitch({ name: 'br0', subnet: '10.0.0.254/24' })
-      await body({ host, vswitch, targets: namespaces.map(({ path }) => path), startProcess })
-    } finally {
-      const vswitches = await host.vswitches()
-      await Promise.all(vswitches.map(({ name }) => host.deleteVswitch(name)))
-      await host.kernel.deleteNamespaces(names)
-      for (const target of processes) await target.stop()
-    }
-  })
+function onBridge(targets: number, body: (laid: Laid) => Promise<void>): Promise<void> {
+  return onVswitch({ targets }, body)
 }
 
 function routes(netns: string): Promise<string> {

@@ -78,9 +78,12 @@ export class PrivateOvs {
     })
   }
 
-  /** Starts ovs-vswitchd and waits until it has taken in the configuration. */
-  async startVswitchd(): Promise<void> {
-    this.#vswitchd = this.#spawn('ovs-vswitchd', [this.ovsdb])
+  /**
+   * Starts ovs-vswitchd, in the network namespace at `netns` ('' is the caller's own), and waits until it has taken
+   * in the configuration.
+   */
+  async startVswitchd(netns = ''): Promise<void> {
+    this.#vswitchd = this.#spawn('ovs-vswitchd', [this.ovsdb], netns)
     await this.#until('ovs-vswitchd', this.#vswitchd, async () => {
       await run('ovs-vsctl', ['--timeout=10', 'set', 'Open_vSwitch', '.', 'external_ids:system-id=test'], {
         env: this.env,
@@ -106,10 +109,11 @@ export class PrivateOvs {
   }
 
   /** setpriv makes the kernel end the program when the test's process is gone, however it went. */
-  #spawn(program: string, args: string[]): ChildProcess {
+  #spawn(program: string, args: string[], netns = ''): ChildProcess {
     const log = join(this.directory, `${program}.log`)
     const options = ['--no-chdir', '--pidfile', '-vconsole:off', `--log-file=${log}`]
-    return spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args, ...options], {
+    const enter = netns === '' ? [] : ['nsenter', `--net=${netns}`, '--']
+    return spawn('setpriv', ['--pdeathsig', 'KILL', ...enter, program, ...args, ...options], {
       env: this.env,
       stdio: 'ignore',
     })

@@ -1,3 +1,4 @@
+import * as assert from 'uvu/assert'
 import { inside } from './netns.js'
 
 const SYSCTLS =
@@ -17,4 +18,15 @@ export async function picture(netns: string): Promise<string> {
   ])
   const parts = { addresses: JSON.parse(addresses), routes: JSON.parse(routes), routes6: JSON.parse(routes6) }
   return `${JSON.stringify(parts, undefined, 1)}\n${sysctls}`
+}
+
+/** Throws when two pictures differ, and shows the lines that do. */
+export function assertUnchanged(now: string, before: string): void {
+  const lines = [before.split('\n'), now.split('\n')] as const
+  const [gone, come] = [
+    lines[0].filter((line) => !lines[1].includes(line)),
+    lines[1].filter((line) => !lines[0].includes(line)),
+  ]
+  assert.equal({ gone, come }, { gone: [], come: [] })
+  assert.ok(now === before, 'the order of the lines has changed')
 }
