@@ -83,9 +83,8 @@ Status delete_links(const std::string& path, const std::vector<int>& ifindexes) 
   auto group = unused_group(socket.value());
   if (!group.ok()) return group.error();
   const uint32_t scratch_group = group.value();
-  for (const int ifindex : ifindexes) {
-    auto grouped = unless_gone(netlink::set_group(socket.value(), ifindex, scratch_group));
-    if (!grouped.ok()) return grouped;
+  for (auto& grouped : netlink::set_group(socket.value(), ifindexes, scratch_group)) {
+    if (auto there = unless_gone(std::move(grouped)); !there.ok()) return there;
   }
   return unless_gone(netlink::delete_group(socket.value(), scratch_group));
 }

@@ -87,11 +87,15 @@ Status set_link(Socket& socket, const std::string& name, const LinkSettings& set
   return socket.execute(std::move(request), "link set");
 }
 
-Status set_group(Socket& socket, int ifindex, uint32_t group) {
-  Request request(RTM_SETLINK, NLM_F_ACK);
-  request.header(header(ifindex));
-  request.u32(IFLA_GROUP, group);
-  return socket.execute(std::move(request), "link set group");
+std::vector<Status> set_group(Socket& socket, const std::vector<int>& ifindexes, uint32_t group) {
+  std::vector<Request> requests;
+  requests.reserve(ifindexes.size());
+  for (const int ifindex : ifindexes) {
+    Request& request = requests.emplace_back(RTM_SETLINK, NLM_F_ACK);
+    request.header(header(ifindex));
+    request.u32(IFLA_GROUP, group);
+  }
+  return socket.execute_all(std::move(requests), "link set group");
 }
 
 Status delete_link(Socket& socket, int ifindex) {

@@ -54,7 +54,8 @@ enum class Statistics { kWanted, kSkipped };
 Status add_veth(Socket& socket, const std::string& name, const LinkSettings& settings, const VethPeer& peer);
 Status add_bridge(Socket& socket, const std::string& name, const LinkSettings& settings);
 Status set_link(Socket& socket, const std::string& name, const LinkSettings& settings);
-Status set_group(Socket& socket, int ifindex, uint32_t group);
+// One status for each link.
+std::vector<Status> set_group(Socket& socket, const std::vector<int>& ifindexes, uint32_t group);
 Status delete_link(Socket& socket, int ifindex);
 Status delete_link(Socket& socket, const std::string& name);
 // Deletes every link of the group in the socket's namespace; the kernel waits once for all of them.

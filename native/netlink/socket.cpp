@@ -3,6 +3,8 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace ecdock::netlink {
@@ -12,6 +14,12 @@ namespace {
 constexpr int kDumpTries = 10;
 // The kernel makes dump datagrams of up to 32 KiB when the reader offers as much.
 constexpr size_t kReceiveBuffer = 64 * 1024;
+// What was received is read before the next call, so the sockets of a thread can share one.
+thread_local std::array<uint8_t, kReceiveBuffer> receive_buffer;
+
+// Each answer takes about 1 KiB of the socket's receive queue, which holds 208 KiB unless an administrator
+// has made it smaller (net.core.rmem_default).
+constexpr size_t kRequestsAtOnce = 64;
 
 }  // namespace
 
@@ -26,12 +34,11 @@ Result<Socket> Socket::open() {
   return Socket(std::move(fd));
 }
 
-Status Socket::send(Request& request, std::string_view op) {
-  const auto message = request.finish(++sequence_);
+Status Socket::send(Bytes messages, std::string_view op) {
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
   for (;;) {
-    const ssize_t sent = ::sendto(fd_.get(), message.data(), message.size(), 0,
+    const ssize_t sent = ::sendto(fd_.get(), messages.data(), messages.size(), 0,
                                   reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
     if (sent >= 0) return Done{};
     if (errno != EINTR) return Error::from_errno(std::string(op), errno);
@@ -39,10 +46,9 @@ Status Socket::send(Request& request, std::string_view op) {
 }
 
 Result<Bytes> Socket::receive(std::string_view op) {
-  buffer_.resize(kReceiveBuffer);
   for (;;) {
     sockaddr_nl sender{};
-    iovec part{buffer_.data(), buffer_.size()};
+    iovec part{receive_buffer.data(), receive_buffer.size()};
     msghdr message{};
     message.msg_name = &sender;
     message.msg_namelen = sizeof sender;
@@ -55,12 +61,12 @@ Result<Bytes> Socket::receive(std::string_view op) {
     }
     if (sender.nl_pid != 0) continue;  // only the kernel is believed
     if ((message.msg_flags & MSG_TRUNC) != 0) return Error::from_errno(std::string(op), EMSGSIZE);
-    return Bytes(buffer_.data(), static_cast<size_t>(length));
+    return Bytes(receive_buffer.data(), static_cast<size_t>(length));
   }
 }
 
 Status Socket::query(Request request, std::string_view op, const Visit& visit) {
-  if (auto sent = send(request, op); !sent.ok()) return sent;
+  if (auto sent = send(request.finish(++sequence_), op); !sent.ok()) return sent;
   for (;;) {
     auto datagram = receive(op);
     if (!datagram.ok()) return datagram.error();
@@ -79,6 +85,39 @@ Status Socket::query(Request request, std::string_view op, const Visit& visit) {
 
 Status Socket::execute(Request request, std::string_view op) {
   return query(std::move(request), op, [](const Messages::Message&) {});
+}
+
+std::vector<Status> Socket::execute_all(std::vector<Request> requests, std::string_view op) {
+  std::vector<Status> outcomes(requests.size(), Status(Done{}));
+  for (size_t begin = 0; begin < requests.size(); begin += kRequestsAtOnce) {
+    const size_t end = std::min(requests.size(), begin + kRequestsAtOnce);
+    const uint32_t first = sequence_ + 1;
+    std::vector<uint8_t> messages;
+    for (size_t i = begin; i < end; ++i) {
+      const auto message = requests[i].finish(++sequence_);
+      messages.insert(messages.end(), message.begin(), message.end());
+    }
+    const auto fail_rest = [&](size_t from, const Error& error) {
+      for (size_t i = from; i < outcomes.size(); ++i) outcomes[i] = error;
+      return outcomes;
+    };
+    if (auto sent = send(messages, op); !sent.ok()) return fail_rest(begin, sent.error());
+    for (size_t answered = begin; answered < end;) {
+      auto datagram = receive(op);
+      if (!datagram.ok()) return fail_rest(answered, datagram.error());
+      Messages answers(datagram.value());
+      while (const auto message = answers.next()) {
+        const auto answer = parse_acknowledgement(*message);
+        const uint32_t offset = message->header.nlmsg_seq - first;
+        if (!answer || offset >= end - begin) continue;
+        if (answer->err != 0)
+          outcomes[begin + offset] = Error::from_errno(std::string(op), answer->err, answer->text);
+        ++answered;
+      }
+      if (answers.truncated()) return fail_rest(answered, Error::from_errno(std::string(op), EBADMSG));
+    }
+  }
+  return outcomes;
 }
 
 Status Socket::dump(Request request, std::string_view op, const std::function<void()>& begin,

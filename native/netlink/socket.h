@@ -19,6 +19,8 @@ class Socket {
 
   // Sends one request and waits for its acknowledgement. `op` names it in the error.
   Status execute(Request request, std::string_view op);
+  // Sends many requests with few system calls, and waits for all of them. One status for each, in order.
+  std::vector<Status> execute_all(std::vector<Request> requests, std::string_view op);
 
   using Visit = std::function<void(const Messages::Message&)>;
   // Sends one request that is answered by one message (RTM_GETLINK of one link).
@@ -30,12 +32,11 @@ class Socket {
  private:
   explicit Socket(Fd fd) : fd_(std::move(fd)) {}
 
-  Status send(Request& request, std::string_view op);
+  Status send(Bytes messages, std::string_view op);
   Result<Bytes> receive(std::string_view op);
 
   Fd fd_;
   uint32_t sequence_ = 0;
-  std::vector<uint8_t> buffer_;
 };
 
 }  // namespace ecdock::netlink

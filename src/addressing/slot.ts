@@ -36,7 +36,7 @@ export function slotAddress(subnet: Subnet, slot: number, ipv6Prefix: string): S
     ipv4,
     prefix: subnet.prefix,
     mac: slotMac(ipv4),
-    ipv6: ipaddr.IPv6.parse(`${ipv6Prefix}::${ipv4}`).toRFC5952String(),
+    ipv6: slotIpv6(ipv6Prefix, ipv4ToNumber(subnet.network) + slot),
     ipv6Prefix: 64,
   }
 }
@@ -99,6 +99,13 @@ export function slotOfAddress(subnet: Subnet, ipv4: string): number | undefined 
   if (!ipaddr.IPv4.isValidFourPartDecimal(ipv4)) return undefined
   const slot = ipv4ToNumber(ipv4) - ipv4ToNumber(subnet.network)
   return slot >= 1 && slot <= subnet.lastSlot ? slot : undefined
+}
+
+/** PREFIX::a.b.c.d, put together from its groups: every plug needs one, and parsing text takes far longer. */
+function slotIpv6(prefix: string, ipv4: number): string {
+  const first = prefix.split(':').map((group) => Number.parseInt(group, 16))
+  const zeros = new Array<number>(6 - first.length).fill(0)
+  return new ipaddr.IPv6([...first, ...zeros, ipv4 >>> 16, ipv4 & 0xffff]).toRFC5952String()
 }
 
 /** 52 has the "locally administered" bit set and the "group" bit clear, so it is nobody's (IEEE 802). */
