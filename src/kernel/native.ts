@@ -71,10 +71,15 @@ function codeOf(op: string, errno: string | undefined): ErrorCode {
 
 /** The kernel refused for lack of a capability. */
 export function permissionError(op: string, errno?: string): EcdockError {
-  return new EcdockError('PERMISSION', op, `${op}: the kernel does not permit it`, {
-    errno,
-    hint: 'Run it as root, or with CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_RAW; "ecdock-fast doctor" says what is missing.',
-  })
+  return new EcdockError(
+    'PERMISSION',
+    op,
+    `this needs root, or capabilities that this process lacks (${op}: not permitted)`,
+    {
+      errno,
+      hint: 'Run it as root, or with CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_NET_RAW; "ecdock-fast doctor" says what is missing.',
+    },
+  )
 }
 
 /** A path was given that leads to something else than a network namespace. */

@@ -12,7 +12,7 @@ export interface VswitchOptions {
   kind?: VswitchKind
   /** The switch's own address and its subnet, such as `10.0.0.254/24`. */
   subnet: string
-  /** First 16 to 32 bits of the slots' IPv6 addresses. Default `2001:db8`. */
+  /** First 16 to 64 bits of the slots' IPv6 addresses, such as `fd00:1:2:3`. Default `2001:db8`. */
   ipv6Prefix?: string
   /** Kind `ovs`: the userspace datapath (datapath_type=netdev). Default false: the kernel's. */
   usermode?: boolean
@@ -51,7 +51,7 @@ export interface Port {
   mac: string
   /** With its prefix length, such as `10.0.0.1/24`. */
   ipv4: string
-  /** With its prefix length, such as `2001:db8::10.0.0.1/64`. */
+  /** With its prefix length, such as `2001:db8::a00:1/64`. */
   ipv6: string
   gateway: string
   mtu: number

@@ -8,10 +8,13 @@ export function doctorText(report: DoctorReport, colors: Colors): string {
     ok: colors.green('ok     '),
     warning: colors.yellow('warning'),
     missing: colors.red('missing'),
+    absent: colors.dim('absent '),
   }
   const indent = ' '.repeat(9)
   const lines = report.checks.flatMap((check) => {
-    const line = `${mark[check.status]}  ${check.name.padEnd(width)}  ${check.detail}`
+    // Not everybody needs it: no reason to alarm those who do not.
+    const status = check.status === 'missing' && check.optional ? 'absent' : check.status
+    const line = `${mark[status]}  ${check.name.padEnd(width)}  ${check.detail}`
     if (check.status === 'ok') return [line]
     const need = `${indent}${colors.dim('needed for')} ${check.neededFor}`
     return check.hint === undefined
@@ -19,7 +22,7 @@ export function doctorText(report: DoctorReport, colors: Colors): string {
       : [line, need, `${indent}${colors.dim('hint')} ${check.hint}`]
   })
   const verdict = report.ok
-    ? 'Nothing that every use needs is missing.'
+    ? 'All that every use needs is there. What is absent is needed only for what its line says.'
     : 'Something is missing; what needs it does not work until it is there.'
   return `${lines.join('\n')}\n\n${verdict}`
 }
