@@ -144,11 +144,12 @@ class Addon : public Napi::Addon<Addon> {
     using Outcomes = std::vector<plan::Outcome>;
     return dispatcher_.run<Outcomes>(
         info.Env(), plumbing_,
-        [plans = std::move(*plans)] {
-          plan::Executor executor;
+        // The executor goes with this closure, when the outcome is on its way already: closing its sockets
+        // and namespaces takes time that nobody has to wait for.
+        [executor = std::make_shared<plan::Executor>(), plans = std::move(*plans)] {
           Outcomes outcomes;
           outcomes.reserve(plans.size());
-          for (const auto& plan : plans) outcomes.push_back(executor.run(plan));
+          for (const auto& plan : plans) outcomes.push_back(executor->run(plan));
           return outcomes;
         },
         resolve<Outcomes>);

@@ -30,13 +30,13 @@ export interface SlotLimits {
  */
 export function slotAddress(subnet: Subnet, slot: number, ipv6Prefix: string): SlotAddress {
   checkRange(subnet, slot, subnet.lastSlot)
-  const ipv4 = ipv4FromNumber(ipv4ToNumber(subnet.network) + slot)
+  const number = subnet.networkNumber + slot
   return {
     slot,
-    ipv4,
+    ipv4: ipv4FromNumber(number),
     prefix: subnet.prefix,
-    mac: slotMac(ipv4),
-    ipv6: slotIpv6(ipv6Prefix, ipv4ToNumber(subnet.network) + slot),
+    mac: slotMac(number),
+    ipv6: slotIpv6(ipv6Prefix, number),
     ipv6Prefix: 64,
   }
 }
@@ -97,21 +97,38 @@ export function lowestFreeSlots(
  */
 export function slotOfAddress(subnet: Subnet, ipv4: string): number | undefined {
   if (!ipaddr.IPv4.isValidFourPartDecimal(ipv4)) return undefined
-  const slot = ipv4ToNumber(ipv4) - ipv4ToNumber(subnet.network)
+  const slot = ipv4ToNumber(ipv4) - subnet.networkNumber
   return slot >= 1 && slot <= subnet.lastSlot ? slot : undefined
 }
 
-/** PREFIX::a.b.c.d, put together from its groups: every plug needs one, and parsing text takes far longer. */
+/**
+ * PREFIX::a.b.c.d in canonical form (RFC 5952 section 4). Every plug needs one, and a library that parses and
+ * formats any address takes as long for it as a dozen system calls.
+ */
 function slotIpv6(prefix: string, ipv4: number): string {
-  const first = prefix.split(':').map((group) => Number.parseInt(group, 16))
-  const zeros = new Array<number>(6 - first.length).fill(0)
-  return new ipaddr.IPv6([...first, ...zeros, ipv4 >>> 16, ipv4 & 0xffff]).toRFC5952String()
+  const first = prefix.split(':')
+  const last = [(ipv4 >>> 16).toString(16), (ipv4 & 0xffff).toString(16)]
+  const zeros = new Array<string>(8 - first.length - last.length).fill('0')
+  const groups = [...first, ...zeros, ...last]
+  const gap = longestRunOfZeros(groups)
+  return `${groups.slice(0, gap.start).join(':')}::${groups.slice(gap.end).join(':')}`
+}
+
+/** The one that `::` stands for: of two that are equally long the first (RFC 5952 section 4.2.3). */
+function longestRunOfZeros(groups: readonly string[]): { start: number; end: number } {
+  let longest = { start: 0, end: 0 }
+  for (let start = 0; start < groups.length; start++) {
+    let end = start
+    while (groups[end] === '0') end++
+    if (end - start > longest.end - longest.start) longest = { start, end }
+  }
+  return longest
 }
 
 /** 52 has the "locally administered" bit set and the "group" bit clear, so it is nobody's (IEEE 802). */
-function slotMac(ipv4: string): string {
-  const bytes = ipv4.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'))
-  return `52:00:${bytes.join(':')}`
+function slotMac(ipv4: number): string {
+  const digits = ipv4.toString(16).padStart(8, '0')
+  return `52:00:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4, 6)}:${digits.slice(6)}`
 }
 
 function highestSlot(subnet: Subnet, limits: SlotLimits): number {

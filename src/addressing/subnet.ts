@@ -12,6 +12,8 @@ export interface Subnet {
   prefix: number
   /** The network address, such as `10.0.0.0`. */
   network: string
+  /** The network address as an unsigned 32-bit number. */
+  networkNumber: number
   /** The slot that the switch's own address occupies, such as 254. */
   ownSlot: number
   /** The highest slot there can be: the host number just below the broadcast address, such as 254. */
@@ -44,10 +46,11 @@ export function parseSubnet(text: string): Subnet {
   const size = 2 ** (32 - prefix)
   const number = ipv4ToNumber(address)
   const ownSlot = number % size
-  const network = ipv4FromNumber(number - ownSlot)
+  const networkNumber = number - ownSlot
   if (ownSlot === 0) throw invalid(text, `gives the switch the subnet's network address ${address}`)
   if (ownSlot === size - 1) throw invalid(text, `gives the switch the subnet's broadcast address ${address}`)
-  return { text, address, prefix, network, ownSlot, lastSlot: size - 2 }
+  const network = ipv4FromNumber(networkNumber)
+  return { text, address, prefix, network, networkNumber, ownSlot, lastSlot: size - 2 }
 }
 
 function split(text: string): { address: string; prefix: number } {

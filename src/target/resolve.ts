@@ -9,45 +9,49 @@ const NAMED = '/run/netns'
 const NAMES_SHOWN = 5
 
 /**
- * Finds the namespace of a target. `docker` is called for containers only, so that nothing of Docker is
- * touched without need. Whether the path is a network namespace is for the kernel to say when it is entered.
+ * Finds the namespace of a target, and sees that it is there. `docker` is called for containers only, so that
+ * nothing of Docker is touched without need. Whether the path is a network namespace is for the kernel to say
+ * when it is entered.
  *
  * Throws TARGET_INVALID, TARGET_NOT_FOUND, PERMISSION, CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING or
  * DOCKER_UNREACHABLE.
  */
 export async function resolveTarget(target: Target, docker: () => DockerEngine): Promise<ResolvedTarget> {
+  const located = await locateTarget(target, docker)
+  checkPresent(located)
+  return located
+}
+
+/**
+ * As {@link resolveTarget}, without looking whether the namespace is there: for somebody who enters it at
+ * once, and asks {@link checkPresent} for the reason when that fails.
+ */
+export async function locateTarget(target: Target, docker: () => DockerEngine): Promise<ResolvedTarget> {
   checkTarget(target)
-  if ('pid' in target) return resolvePid(target.pid)
-  if ('netns' in target) return resolveNetns(target.netns)
-  return resolveContainer(target.container, docker())
+  if ('container' in target) return resolveContainer(target.container, docker())
+  if ('pid' in target) return { netns: `/proc/${target.pid}/ns/net`, label: `pid:${target.pid}` }
+  const { netns } = target
+  return { netns: netns.startsWith('/') ? netns : `${NAMED}/${netns}`, label: `netns:${netns}` }
 }
 
-function resolvePid(pid: number): ResolvedTarget {
-  const netns = `/proc/${pid}/ns/net`
-  if (!exists(netns)) throw notFound(`there is no process ${pid}`)
-  return { netns, label: `pid:${pid}` }
-}
-
-function resolveNetns(name: string): ResolvedTarget {
-  const label = `netns:${name}`
-  if (name.startsWith('/')) {
-    if (!exists(name)) throw notFound(`there is no ${name}`)
-    return { netns: name, label }
+/** Throws TARGET_NOT_FOUND, CONTAINER_NOT_RUNNING or PERMISSION when the namespace of a target is not there. */
+export function checkPresent({ netns, label, containerId }: ResolvedTarget): void {
+  if (exists(netns)) return
+  const name = label.slice(label.indexOf(':') + 1)
+  if (containerId !== undefined) {
+    throw new EcdockError('CONTAINER_NOT_RUNNING', 'target', `container ${name} has just ended`, {
+      hint: 'If it is still running, ecdock-fast cannot see its process: in a container it needs --pid=host.',
+    })
   }
-  const netns = `${NAMED}/${name}`
-  if (!exists(netns)) throw notFound(`there is no network namespace ${name}`, hintOfNames())
-  return { netns, label }
+  if (label.startsWith('pid:')) throw notFound(`there is no process ${name}`)
+  if (name.startsWith('/')) throw notFound(`there is no ${name}`)
+  throw notFound(`there is no network namespace ${name}`, hintOfNames())
 }
 
 async function resolveContainer(name: string, docker: DockerEngine): Promise<ResolvedTarget> {
   const container = await docker.container(name)
   if (container.pid === 0) throw notRunning(container)
   const netns = `/proc/${container.pid}/ns/net`
-  if (!exists(netns)) {
-    throw new EcdockError('CONTAINER_NOT_RUNNING', 'target', `container ${container.name} has just ended`, {
-      hint: 'If it is still running, ecdock-fast cannot see its process: in a container it needs --pid=host.',
-    })
-  }
   return { netns, label: `container:${container.name}`, containerId: container.id }
 }
 

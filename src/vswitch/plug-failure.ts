@@ -1,6 +1,7 @@
-import { EcdockError } from '../errors.js'
+import { asEcdockError, EcdockError } from '../errors.js'
 import { notANetns, permissionError } from '../kernel/native.js'
 import type { PlanFailed } from '../kernel/plan.js'
+import { checkPresent } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
 import { vswitchDeleted } from './host-side.js'
 import { parsePortAlias } from './record.js'
@@ -29,7 +30,8 @@ export async function plugFailure(
   }
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
   if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
-  if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && failed.errno === 'ENOENT')) {
+  // ENOTDIR: a path below something that is no directory.
+  if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && /^ENO(ENT|TDIR)$/.test(failed.errno))) {
     return absent(wiring, backend, around, details)
   }
   if (failed.op === 'veth add' && failed.errno === 'EEXIST')
@@ -97,6 +99,13 @@ async function absent(
       await around.kernel.namespaceId(backend.netns)
     } catch {
       return vswitchDeleted(backend.name)
+    }
+  }
+  if (details.errno !== 'ESRCH') {
+    try {
+      checkPresent(wiring.target)
+    } catch (error) {
+      return asEcdockError(error, 'plug')
     }
   }
   return new EcdockError(

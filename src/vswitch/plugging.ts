@@ -2,7 +2,7 @@ import { parseMac } from '../addressing/mac.js'
 import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
 import { asEcdockError, EcdockError, type ErrorCode } from '../errors.js'
 import type { PlanOutcome } from '../kernel/plan.js'
-import { resolveTarget } from '../target/resolve.js'
+import { locateTarget, resolveTarget } from '../target/resolve.js'
 import type { ResolvedTarget } from '../target/target.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { plugFailure, slotTaken } from './plug-failure.js'
@@ -101,7 +101,7 @@ export class Plugging {
           checkRequest(item.request)
           if (item.request.slot !== undefined) this.#checkSlot(item.request.slot, foreign)
           if (item.request.mac !== undefined) await this.#checkMac(item.request.mac)
-          resolved.push({ item, target: await resolveTarget(item.request.target, this.#around.docker) })
+          resolved.push({ item, target: await this.#locate(item.request) })
         } catch (error) {
           this.#fail(item, error)
         }
@@ -120,6 +120,11 @@ export class Plugging {
       if (slot === undefined) continue
       admitted.push({ item, wiring: wire({ ...this.#place() }, item.request, target, slot) })
     }
+  }
+
+  /** A slot is chosen only for a target that is there; where it is given, entering the namespace is check enough. */
+  #locate({ target, slot }: PlugRequest): Promise<ResolvedTarget> {
+    return (slot === undefined ? resolveTarget : locateTarget)(target, this.#around.docker)
   }
 
   #place() {
@@ -196,7 +201,10 @@ export class Plugging {
           mac: wiring.mac,
           target: wiring.target.label,
         }
-        const port = { ...portOf(this.#backend, this.#around, record, wiring.mtu, wiring.address), ms: outcome.ms }
+        const port = {
+          ...portOf(this.#backend, this.#around, record, wiring.mtu, wiring.address),
+          ms: outcome.ms,
+        }
         if (!wiring.ipv6) port.ipv6 = ''
         made.push({ item, port: { wiring, port } })
         continue

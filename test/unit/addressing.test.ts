@@ -54,6 +54,7 @@ test("a subnet is given by the switch's own address and a prefix length", () => 
     address: '10.0.0.254',
     prefix: 24,
     network: '10.0.0.0',
+    networkNumber: 0x0a000000,
     ownSlot: 254,
     lastSlot: 254,
   })
@@ -62,6 +63,7 @@ test("a subnet is given by the switch's own address and a prefix length", () => 
     address: '172.16.200.1',
     prefix: 20,
     network: '172.16.192.0',
+    networkNumber: 0xac10c000,
     ownSlot: 8 * 256 + 1,
     lastSlot: 4094,
   })
@@ -285,6 +287,10 @@ test('a canonical IPv6 prefix stays as it is, and makes valid addresses', () => 
       const prefix = parseIpv6Prefix(parts.map((part) => part.toString(16)).join(':'))
       assert.is(parseIpv6Prefix(prefix), prefix)
       const { ipv6 } = slotAddress(subnet, slot, prefix)
+      assert.is(
+        ipv6,
+        ipaddr.IPv6.parse(`${prefix}::${slotAddress(subnet, slot, prefix).ipv4}`).toRFC5952String(),
+      )
       assert.equal(
         ipaddr.IPv6.parse(ipv6).parts.slice(0, 4),
         [0, 1, 2, 3].map((group) => parts[group] ?? 0),
