@@ -1,0 +1,249 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Host } from '../../src/host.js'
+import type { Vswitch } from '../../src/vswitch/vswitch.js'
+import { inside } from '../support/netns.js'
+import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { portsOf } from '../support/plugged.js'
+import { run, runToEnd, waitUntil } from '../support/process.js'
+import { refusal } from '../support/refusal.js'
+import { needs } from '../support/requirements.js'
+import { megabyteEachWay, pings } from '../support/traffic.js'
+import { leavingNothing, withHost } from '../support/world.js'
+
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
+
+const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' } as const
+const FIRST = '/run/netns/first'
+const SECOND = '/run/netns/second'
+
+ovsTest('OVSDB that is not running: that is said, with what to do', () =>
+  withHost(
+    async (host) => {
+      const error = await refusal(host.createVswitch(OVS0), 'OVSDB_UNREACHABLE')
+      assert.match(error.message, '/nowhere/db.sock')
+      assert.ok(error.hint)
+      assert.match(
+        (await refusal(host.vswitch('ovs0'), 'VSWITCH_NOT_FOUND')).hint ?? '',
+        /nothing answers at/,
+      )
+      assert.equal(await host.vswitches(), [])
+      // The other kind does not need it.
+      const vswitch = await host.createVswitch({ name: 'br0', subnet: '10.0.0.254/24' })
+      assert.is(vswitch.kind, 'bridge')
+      await host.deleteVswitch('br0')
+    },
+    { ovsdb: 'unix:/nowhere/db.sock' },
+  ),
+)
+
+ovsTest('an address of OVSDB that is none, and a time-out that is none, are refused', async () => {
+  const host = await Host.open({ ovsdb: 'somewhere' })
+  await refusal(host.createVswitch(OVS0), 'USAGE')
+  await host.close()
+  for (const ovsTimeoutMs of [0, -1, Number.NaN, 2 ** 31]) await refusal(Host.open({ ovsTimeoutMs }), 'USAGE')
+})
+
+ovsTest('a database that nobody has initialised is told from one that is away', () =>
+  leavingNothing(async () => {
+    const ovs = await startOvs({ vswitchd: false })
+    const host = await Host.open({ ovsdb: ovs.ovsdb })
+    const empty = JSON.stringify(['Open_vSwitch', { op: 'delete', table: 'Open_vSwitch', where: [] }])
+    await run('ovsdb-client', ['transact', ovs.ovsdb, empty])
+    const error = await refusal(host.createVswitch(OVS0), 'OVSDB_REFUSED')
+    assert.match(error.hint ?? '', /ovs-vsctl init/)
+    await host.close()
+    await ovs.stop()
+  }),
+)
+
+ovsTest('without ovs-vswitchd a vswitch is not created, nor a row left', () =>
+  leavingNothing(async () => {
+    const ovs = await startOvs({ vswitchd: false })
+    const host = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: 500 })
+    const error = await refusal(host.createVswitch(OVS0), 'TIMEOUT')
+    assert.match(error.hint ?? '', /ovs-vswitchd/)
+    assert.is(await ovs.vsctl('--no-wait', 'list-br'), '')
+    await host.close()
+    await ovs.stop()
+  }),
+)
+
+ovsTest('ovs-vswitchd that stands still: TIMEOUT, and the plug is undone', () =>
+  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, vswitch }) => {
+    await vswitch.plug({ netns: FIRST })
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
+    const error = await refusal(vswitch.plug({ netns: SECOND }), 'TIMEOUT')
+    assert.match(error.hint ?? '', /Is ovs-vswitchd running/)
+    assert.is(await ovs.vsctl('--no-wait', 'list-ports', 'ovs0'), 'ovs0-s1')
+    assert.is(await inside(SECOND, 'ip', ['link', 'show', 'type', 'veth']), '')
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGCONT')
+    assert.is((await vswitch.plug({ netns: SECOND })).slot, 2)
+    await megabyteEachWay(FIRST, SECOND, '10.0.0.2')
+  }),
+)
+
+ovsTest('OVSDB that is killed half-way and comes back: OVSDB_LOST, and no row is left', () =>
+  onOvs({}, async ({ ovs, vswitch }) => {
+    await vswitch.plug({ netns: FIRST })
+    // The rows are in the database, and what has to be waited for does not come.
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
+    const plug = refusal(vswitch.plug({ netns: SECOND }), 'OVSDB_LOST')
+    await hasRow(ovs, 'ovs0-s2')
+    await ovs.killServer()
+    await sleep(100)
+    await ovs.startServer()
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGCONT')
+    await plug
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s1')
+    assert.is(await inside(SECOND, 'ip', ['link', 'show', 'type', 'veth']), '')
+    assert.is((await vswitch.plug({ netns: SECOND })).slot, 2)
+    await megabyteEachWay(FIRST, SECOND, '10.0.0.2')
+  }),
+)
+
+ovsTest('OVSDB that is killed half-way and stays away: OVSDB_LOST, and `cleanup` finds the row later', () =>
+  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, vswitch }) => {
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
+    const plug = refusal(vswitch.plug({ netns: FIRST }), 'OVSDB_LOST')
+    await hasRow(ovs, 'ovs0-s1')
+    await ovs.killServer()
+    await plug
+    assert.is(await inside(FIRST, 'ip', ['link', 'show', 'type', 'veth']), '')
+    assert.is(await run('ip', ['link', 'show', 'type', 'veth']), '')
+    // As long as it is away, nothing can be plugged in, and nothing is left of the attempt.
+    await refusal(vswitch.plug({ netns: FIRST }), 'OVSDB_UNREACHABLE')
+    assert.is(await run('ip', ['link', 'show', 'type', 'veth']), '')
+
+    await ovs.startServer()
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGCONT')
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s1')
+    const later = await Host.open({ ovsdb: ovs.ovsdb })
+    assert.equal((await later.cleanup()).removed, [
+      { kind: 'port', name: 'ovs0-s1', why: 'its device is gone' },
+    ])
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), '')
+    await later.close()
+    // The first one tries again after pauses, which have grown.
+    await waitUntil(
+      'it is connected again, and plugs in',
+      async () => (await vswitch.plugAll([{ target: { netns: FIRST } }]))[0]?.ok === true,
+      20_000,
+    )
+    assert.ok(await pings(FIRST, '10.0.0.254'))
+  }),
+)
+
+ovsTest('OVSDB that hangs: TIMEOUT, no interface is left, and `cleanup` finds what came later', () =>
+  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, host, vswitch }) => {
+    process.kill(ovs.serverPid ?? 0, 'SIGSTOP')
+    const error = await refusal(vswitch.plug({ netns: FIRST }), 'TIMEOUT')
+    assert.is(error.op, 'ovsdb transact')
+    assert.is(await inside(FIRST, 'ip', ['link', 'show', 'type', 'veth']), '')
+    process.kill(ovs.serverPid ?? 0, 'SIGCONT')
+    // What had been sent may be carried out now.
+    await ovs.vsctl('list-br')
+    await host.cleanup()
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), '')
+    assert.is((await vswitch.plug({ netns: FIRST })).ofport, 1)
+  }),
+)
+
+ovsTest('a server that is restarted between two plugs is not noticed', () =>
+  onOvs({}, async ({ ovs, vswitch }) => {
+    await vswitch.plug({ netns: FIRST })
+    await ovs.killServer('SIGTERM')
+    const plug = vswitch.plug({ netns: SECOND })
+    await ovs.startServer()
+    assert.is((await plug).slot, 2)
+    await megabyteEachWay(SECOND, FIRST, '10.0.0.1')
+  }),
+)
+
+ovsTest('a restarted ovs-vswitchd takes up what was plugged in', () =>
+  onOvs({}, async ({ ovs, vswitch }) => {
+    portsOf(await vswitch.plugAll([{ target: { netns: FIRST } }, { target: { netns: SECOND } }]))
+    await ovs.killVswitchd('SIGTERM')
+    await ovs.startVswitchd()
+    await megabyteEachWay(SECOND, FIRST, '10.0.0.1')
+    assert.ok((await vswitch.ports()).every(({ state, slot, ofport }) => state === 'up' && slot === ofport))
+  }),
+)
+
+ovsTest('aborting at any moment leaves a port whole, or nothing of it', () =>
+  onOvs({}, async ({ ovs, vswitch }) => {
+    for (let ms = 0; ms <= 40; ms += 4) {
+      const controller = new AbortController()
+      const requests = Array.from({ length: 8 }, () => ({ target: { netns: FIRST } }))
+      const plugging = vswitch.plugAll(requests, { signal: controller.signal })
+      if (ms > 0) await sleep(ms)
+      controller.abort()
+      const outcomes = await plugging
+      const made = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.port.slot] : []))
+      for (const outcome of outcomes) if (!outcome.ok) assert.is(outcome.error.code, 'CANCELLED')
+      const ports = await vswitch.ports()
+      assert.equal(
+        ports.map(({ slot, state }) => [slot, state]),
+        made.map((slot) => [slot, 'up']),
+      )
+      const rows = (await ovs.vsctl('list-ports', 'ovs0')).split('\n').filter((name) => name !== '')
+      assert.is(rows.length, made.length)
+      const there = await inside(FIRST, 'ip', ['-br', 'link', 'show', 'type', 'veth'])
+      assert.is(there.split('\n').length - 1, made.length)
+      await vswitch.unplugAll(made)
+    }
+    await vswitch.plug({ netns: FIRST })
+    assert.ok(await pings(FIRST, '10.0.0.254'))
+  }),
+)
+
+ovsTest('a target that dies takes its port down to a ghost, and the slot is good again', () =>
+  onOvs({}, async ({ host, vswitch }) => {
+    await host.kernel.createNamespaces(['dying'])
+    await vswitch.plug({ netns: 'dying' }, { slot: 5 })
+    await vswitch.plug({ netns: SECOND }, { slot: 6 })
+    await host.kernel.deleteNamespaces(['dying'])
+    await waitUntil('the port is a ghost', async () => (await vswitch.port(5))?.state === 'ghost')
+    const again = await vswitch.plug({ netns: FIRST }, { slot: 5 })
+    assert.equal([again.state, again.ofport], ['up', 5])
+    await megabyteEachWay(SECOND, FIRST, '10.0.0.5')
+  }),
+)
+
+test.run()
+
+interface Laid {
+  ovs: PrivateOvs
+  host: Host
+  vswitch: Vswitch
+}
+
+/** An Open vSwitch of the test's own with a vswitch `ovs0`, and two namespaces. */
+async function onOvs(options: { ovsTimeoutMs?: number }, body: (laid: Laid) => Promise<void>): Promise<void> {
+  await leavingNothing(async () => {
+    const ovs = await startOvs()
+    const host = await Host.open({ ovsdb: ovs.ovsdb, ...options })
+    const names = ['first', 'second']
+    await host.kernel.createNamespaces(names)
+    try {
+      const vswitch = await host.createVswitch(OVS0)
+      await body({ ovs, host, vswitch })
+      await host.deleteVswitch('ovs0')
+    } finally {
+      await host.kernel.deleteNamespaces(names)
+      await host.close()
+      // A process that stands still could not be ended otherwise.
+      for (const pid of [ovs.serverPid, ovs.vswitchdPid]) if (pid !== undefined) process.kill(pid, 'SIGCONT')
+      await ovs.stop()
+      // Only when the test has failed: what ovs-vswitchd made it leaves when it ends.
+      for (const name of ['ovs0', 'ovs-netdev']) await runToEnd('ip', ['link', 'delete', name])
+    }
+  })
+}
+
+/** Waits until the database has a port of this name, whatever ovs-vswitchd makes of it. */
+async function hasRow(ovs: PrivateOvs, name: string): Promise<void> {
+  const ports = () => ovs.vsctl('--no-wait', 'list-ports', 'ovs0')
+  await waitUntil(`a row ${name}`, async () => (await ports()).split('\n').includes(name))
+}
