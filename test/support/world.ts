@@ -35,10 +35,27 @@ export async function leavingNothing(
   await assertNothingLeft(before)
 }
 
-/** Threads of the addon, and the mount that makes /run/netns shared, stay as long as this process does. */
+/**
+ * What stays as long as this process does: the addon's threads, each with a descriptor of the namespace that it
+ * returns to, and the mount that makes /run/netns shared.
+ */
 async function settleIn(): Promise<void> {
   const kernel = loadKernel()
-  await run('ip', ['netns', 'add', 'settle-in'])
-  await Promise.all([kernel.execute([{ steps: [] }]), kernel.links(''), kernel.addresses('')])
-  await run('ip', ['netns', 'delete', 'settle-in'])
+  const [elsewhere] = await kernel.createNamespaces(['settle-in'])
+  const netns = elsewhere?.path ?? ''
+  const [outcome] = await kernel.execute([
+    {
+      steps: [
+        { op: 'bridge', netns, name: 'br0' },
+        { op: 'address', netns, name: 'br0', address: '192.0.2.1', prefix: 24 },
+      ],
+    },
+  ])
+  if (outcome?.ok !== true) throw new Error(outcome?.message)
+  // Nobody answers, so that each of the threads that read has to take one.
+  const silent = [{ netns, address: '192.0.2.2', timeoutMs: 50 }]
+  await Promise.all([kernel.probe(silent), kernel.probe(silent), kernel.probe(silent)])
+  await kernel.deleteNamespaces(['settle-in'])
+  // Node opens descriptors when it starts its first program, and keeps them.
+  await run('true', [])
 }
