@@ -68,6 +68,7 @@ const ovs = (operation: Operation, ports: 'one' | number): Task => ({ kind: 'ovs
 
 const COMPARISONS: readonly Comparison[] = [
   overFloor(bridge('plug', 'one'), 'C floor', { atMost: 1.25 }),
+  overFloor(bridge('plug', 1), 'C floor'),
   overFloor(bridge('plug', 400), 'C floor'),
   overFloor(bridge('unplug', 'one'), 'C floor'),
   overFloor(bridge('unplug', 400), 'C floor', { atMost: 1.3 }),

@@ -98,11 +98,28 @@ void netlink_do(int fd, struct request* request, const char* what) {
   exchange(fd, request, what);
 }
 
+void netlink_dump(int fd, struct request* request, const char* what) {
+  static char answer[65536] __attribute__((aligned(NLMSG_ALIGNTO)));
+  request->header.nlmsg_flags |= NLM_F_DUMP;
+  if (send(fd, request, request->header.nlmsg_len, 0) < 0) die(what, errno);
+  for (;;) {
+    ssize_t length = recv(fd, answer, sizeof answer, 0);
+    if (length < 0) die(what, errno);
+    struct nlmsghdr* header = (struct nlmsghdr*)answer;
+    for (; NLMSG_OK(header, length); header = NLMSG_NEXT(header, length)) {
+      if (header->nlmsg_seq != request->header.nlmsg_seq) continue;
+      if (header->nlmsg_type == NLMSG_DONE) return;
+      if (header->nlmsg_type == NLMSG_ERROR) die(what, -((struct nlmsgerr*)NLMSG_DATA(header))->error);
+    }
+  }
+}
+
 int netlink_ifindex(int fd, const char* name) {
   struct request request;
   struct ifinfomsg body = {.ifi_family = AF_UNSPEC};
   request_begin(&request, RTM_GETLINK, 0, &body, sizeof body);
   request_string(&request, IFLA_IFNAME, name);
+  request_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   struct nlmsghdr* answer = exchange(fd, &request, "RTM_GETLINK");
   return ((struct ifinfomsg*)NLMSG_DATA(answer))->ifi_index;
 }

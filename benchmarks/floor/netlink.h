@@ -29,6 +29,9 @@ int netlink_open_in(int netns);
 // Sends the request and waits for its acknowledgement.
 void netlink_do(int socket, struct request* request, const char* what);
 
+// Asks for all of something and reads it to its end.
+void netlink_dump(int socket, struct request* request, const char* what);
+
 // RTM_GETLINK by name: the interface's index.
 int netlink_ifindex(int socket, const char* name);
 

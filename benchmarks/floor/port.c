@@ -93,6 +93,18 @@ static void set_alias(const struct place* place, int fd, int slot) {
   netlink_do(fd, &request, "RTM_SETLINK alias");
 }
 
+// What the target has already: its links (without statistics) and its addresses.
+static void survey_target(int fd) {
+  struct ifinfomsg link = {.ifi_family = AF_UNSPEC};
+  struct ifaddrmsg address = {.ifa_family = AF_UNSPEC};
+  struct request request;
+  request_begin(&request, RTM_GETLINK, 0, &link, sizeof link);
+  request_u32(&request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+  netlink_dump(fd, &request, "RTM_GETLINK");
+  request_begin(&request, RTM_GETADDR, 0, &address, sizeof address);
+  netlink_dump(fd, &request, "RTM_GETADDR");
+}
+
 static void add_address(int fd, int ifindex, int family, const char* text, int prefix) {
   unsigned char address[16];
   if (inet_pton(family, text, address) != 1) die(text, EINVAL);
@@ -140,10 +152,9 @@ static void disable_tx_checksum(void) {
   close(fd);
 }
 
-static void configure_target(const struct place* place, int target, int slot) {
+static void configure_target(const struct place* place, int fd, int slot) {
   const int loopback = 1;
   char text[64];
-  int fd = netlink_open_in(target);
   int ifindex = netlink_ifindex(fd, target_ifname);
   snprintf(text, sizeof text, "10.0.%d.%d", slot >> 8, slot & 0xff);
   add_address(fd, ifindex, AF_INET, text, prefix4);
@@ -153,7 +164,6 @@ static void configure_target(const struct place* place, int target, int slot) {
   set_up(fd, loopback);
   set_up(fd, ifindex);
   add_default_route(fd, ifindex);
-  close(fd);
 }
 
 static void delete_link(const struct place* place, int fd, int slot) {
@@ -180,10 +190,17 @@ static void set_group(const struct place* place, int fd, int slot, unsigned grou
 void ports_plug(const struct place* place, unsigned group, int first, int count) {
   int fd = open_netlink(place);
   for (int slot = first; slot < first + count; slot++) {
+    char name[IFNAMSIZ];
+    host_ifname(place, slot, name);
     int target = open_target(place, slot);
+    int inside = netlink_open_in(target);
+    survey_target(inside);
     add_veth(place, fd, target, slot, group);
     set_alias(place, fd, slot);
-    configure_target(place, target, slot);
+    configure_target(place, inside, slot);
+    netlink_ifindex(fd, name);  // both ends are asked for, which puts them into service
+    netlink_ifindex(inside, target_ifname);
+    close(inside);
     go_home(place);
     close(target);
   }

@@ -18,7 +18,7 @@ interface BridgeEffort extends Effort {
 
 export const EFFORT: BridgeEffort = {
   wholeProcess: 20,
-  one: { rounds: 200, slowRounds: 50 },
+  one: { series: 20, rounds: 12, slowRounds: 3 },
   bulk: [
     { ports: 1, rounds: 50, slowRounds: 10 },
     { ports: 10, rounds: 30, slowRounds: 5 },
@@ -29,7 +29,7 @@ export const EFFORT: BridgeEffort = {
 
 export const QUICK_EFFORT: BridgeEffort = {
   wholeProcess: 2,
-  one: { rounds: 5, slowRounds: 2 },
+  one: { series: 5, rounds: 2, slowRounds: 1 },
   bulk: [
     { ports: 1, rounds: 2, slowRounds: 1 },
     { ports: 10, rounds: 2, slowRounds: 1 },

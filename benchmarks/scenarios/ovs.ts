@@ -8,7 +8,7 @@ import { type Effort, race } from '../rounds.js'
 import { inhabitTargets, SUBNET } from '../targets.js'
 
 export const EFFORT: Effort = {
-  one: { rounds: 100, slowRounds: 20 },
+  one: { series: 5, rounds: 20, slowRounds: 4 },
   bulk: [
     { ports: 1, rounds: 20, slowRounds: 5 },
     { ports: 10, rounds: 10, slowRounds: 3 },
@@ -18,7 +18,7 @@ export const EFFORT: Effort = {
 }
 
 export const QUICK_EFFORT: Effort = {
-  one: { rounds: 3, slowRounds: 2 },
+  one: { series: 2, rounds: 2, slowRounds: 1 },
   bulk: [
     { ports: 1, rounds: 1, slowRounds: 1 },
     { ports: 10, rounds: 1, slowRounds: 1 },

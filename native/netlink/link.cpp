@@ -148,12 +148,13 @@ std::optional<Link> parse_link(Bytes payload) {
   return link;
 }
 
-Result<Link> get_link(Socket& socket, const std::string& name) {
-  Request request(RTM_GETLINK, NLM_F_ACK);
+Result<Link> get_link(Socket& socket, const std::string& name, Statistics statistics) {
+  Request request(RTM_GETLINK, 0);
   request.header(header(0));
   request.text(IFLA_IFNAME, name);
+  if (statistics == Statistics::kSkipped) request.u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
   std::optional<Link> found;
-  auto outcome = socket.query(std::move(request), "link get", [&](const Messages::Message& message) {
+  auto outcome = socket.get(std::move(request), "link get", [&](const Messages::Message& message) {
     if (message.header.nlmsg_type == RTM_NEWLINK) found = parse_link(message.payload);
   });
   if (!outcome.ok()) return outcome.error();

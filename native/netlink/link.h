@@ -61,7 +61,7 @@ Status delete_link(Socket& socket, const std::string& name);
 // Deletes every link of the group in the socket's namespace; the kernel waits once for all of them.
 Status delete_group(Socket& socket, uint32_t group);
 
-Result<Link> get_link(Socket& socket, const std::string& name);
+Result<Link> get_link(Socket& socket, const std::string& name, Statistics statistics = Statistics::kWanted);
 Result<std::vector<Link>> list_links(Socket& socket, Statistics statistics);
 
 // Reads one RTM_NEWLINK payload; nothing when it is malformed.

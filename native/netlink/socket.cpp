@@ -65,7 +65,7 @@ Result<Bytes> Socket::receive(std::string_view op) {
   }
 }
 
-Status Socket::query(Request request, std::string_view op, const Visit& visit) {
+Status Socket::query(Request request, std::string_view op, bool one_answer, const Visit& visit) {
   if (auto sent = send(request.finish(++sequence_), op); !sent.ok()) return sent;
   for (;;) {
     auto datagram = receive(op);
@@ -78,13 +78,18 @@ Status Socket::query(Request request, std::string_view op, const Visit& visit) {
         return Done{};
       }
       visit(*message);
+      if (one_answer) return Done{};
     }
     if (messages.truncated()) return Error::from_errno(std::string(op), EBADMSG);
   }
 }
 
+Status Socket::get(Request request, std::string_view op, const Visit& visit) {
+  return query(std::move(request), op, true, visit);
+}
+
 Status Socket::execute(Request request, std::string_view op) {
-  return query(std::move(request), op, [](const Messages::Message&) {});
+  return query(std::move(request), op, false, [](const Messages::Message&) {});
 }
 
 std::vector<Status> Socket::execute_all(std::vector<Request> requests, std::string_view op) {
@@ -125,7 +130,7 @@ Status Socket::dump(Request request, std::string_view op, const std::function<vo
   for (int attempt = 0; attempt < kDumpTries; ++attempt) {
     begin();
     bool interrupted = false;
-    auto outcome = query(request, op, [&](const Messages::Message& message) {
+    auto outcome = query(request, op, false, [&](const Messages::Message& message) {
       if ((message.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
       visit(message);
     });

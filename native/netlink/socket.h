@@ -23,8 +23,8 @@ class Socket {
   std::vector<Status> execute_all(std::vector<Request> requests, std::string_view op);
 
   using Visit = std::function<void(const Messages::Message&)>;
-  // Sends one request that is answered by one message (RTM_GETLINK of one link).
-  Status query(Request request, std::string_view op, const Visit& visit);
+  // Sends one request that is answered by one message, or by an errno (RTM_GETLINK of one link).
+  Status get(Request request, std::string_view op, const Visit& visit);
   // Sends a dump request; `begin` is called before each try, because a dump that other changes interrupted
   // (NLM_F_DUMP_INTR) is begun anew, a bounded number of times.
   Status dump(Request request, std::string_view op, const std::function<void()>& begin, const Visit& visit);
@@ -32,6 +32,7 @@ class Socket {
  private:
   explicit Socket(Fd fd) : fd_(std::move(fd)) {}
 
+  Status query(Request request, std::string_view op, bool one_answer, const Visit& visit);
   Status send(Bytes messages, std::string_view op);
   Result<Bytes> receive(std::string_view op);
 

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fd.h"
@@ -20,7 +21,8 @@ struct NetworkNamespace {
 // refused with ENOTTY before it is opened for reading (a FIFO would block, a device would act).
 Result<NetworkNamespace> open_namespace(const std::string& path);
 
-// Enters a namespace for as long as it lives; then the thread is back where it was. When the way back fails
+// Enters a namespace for as long as it lives; then the thread is back where it was when it first went
+// somewhere: scopes do not nest. When the way back fails
 // the thread is lost: thread_is_lost() says so, and the worker ends it.
 class Scope {
  public:
@@ -28,14 +30,14 @@ class Scope {
   // A namespace of its own that nobody else knows yet.
   static Result<Scope> enter_new();
 
-  Scope(Scope&& other) noexcept = default;
+  Scope(Scope&& other) noexcept : home_(std::exchange(other.home_, -1)) {}
   Scope& operator=(Scope&&) = delete;
   ~Scope();
 
  private:
-  explicit Scope(Fd home) : home_(std::move(home)) {}
+  explicit Scope(int home) : home_(home) {}
 
-  Fd home_;
+  int home_;
 };
 
 bool thread_is_lost();

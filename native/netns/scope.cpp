@@ -11,10 +11,11 @@ namespace {
 
 thread_local bool lost = false;
 
-Result<Fd> open_home() {
-  Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  if (!home.valid()) return Error::from_errno("netns open", errno);
-  return home;
+// Where this thread comes from, opened when it first goes somewhere else.
+Result<int> home() {
+  thread_local const Fd opened(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!opened.valid()) return Error::from_errno("netns open", ENOENT);
+  return opened.get();
 }
 
 }  // namespace
@@ -22,21 +23,21 @@ Result<Fd> open_home() {
 bool thread_is_lost() { return lost; }
 
 Result<Scope> Scope::enter(const NetworkNamespace& there) {
-  auto home = open_home();
-  if (!home.ok()) return home.error();
+  auto back = home();
+  if (!back.ok()) return back.error();
   if (::setns(there.fd.get(), CLONE_NEWNET) != 0) return Error::from_errno("netns enter", errno);
-  return Scope(std::move(home.value()));
+  return Scope(back.value());
 }
 
 Result<Scope> Scope::enter_new() {
-  auto home = open_home();
-  if (!home.ok()) return home.error();
+  auto back = home();
+  if (!back.ok()) return back.error();
   if (::unshare(CLONE_NEWNET) != 0) return Error::from_errno("netns create", errno);
-  return Scope(std::move(home.value()));
+  return Scope(back.value());
 }
 
 Scope::~Scope() {
-  if (home_.valid() && ::setns(home_.get(), CLONE_NEWNET) != 0) lost = true;
+  if (home_ >= 0 && ::setns(home_, CLONE_NEWNET) != 0) lost = true;
 }
 
 }  // namespace ecdock::netns

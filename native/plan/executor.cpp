@@ -90,7 +90,7 @@ Result<int> Executor::ifindex(const std::string& netns, const std::string& name)
   if (const auto entry = known.find(name); entry != known.end()) return entry->second;
   auto through = socket(*where.value());
   if (!through.ok()) return through.error();
-  auto link = netlink::get_link(*through.value(), name);
+  auto link = netlink::get_link(*through.value(), name, netlink::Statistics::kSkipped);
   if (!link.ok()) return link.error();
   known.emplace(name, link.value().ifindex);
   return link.value().ifindex;
@@ -258,7 +258,7 @@ Status Executor::step(const AwaitReady& step) {
   if (!through.ok()) return through.error();
   const auto deadline = Clock::now() + kReadyTimeout;
   for (;;) {
-    auto link = netlink::get_link(*through.value(), resolved(step.name));
+    auto link = netlink::get_link(*through.value(), resolved(step.name), netlink::Statistics::kSkipped);
     if (!link.ok()) return link.error();
     if (link.value().in_service || Clock::now() > deadline) return Done{};
     std::this_thread::sleep_for(kReadyPause);

@@ -2,9 +2,19 @@
 
 #include <signal.h>
 
+#include <chrono>
+
 #include "netns/network_namespace.h"
 
 namespace ecdock::worker {
+
+namespace {
+
+// Whoever plugs one port after another comes with the next about 0.1 ms after the last: to wait for that
+// awake saves both threads the 50 microseconds that falling asleep and being woken take.
+constexpr auto kLinger = std::chrono::microseconds(250);
+
+}  // namespace
 
 Worker::~Worker() {
   {
@@ -20,6 +30,7 @@ Worker::~Worker() {
 void Worker::submit(Job job) {
   const std::lock_guard lock(mutex_);
   jobs_.push_back(std::move(job));
+  ++waiting_;
   restart_ended();
   if (threads_.size() < wanted_) threads_.emplace_back(&Worker::run, this, threads_.size());
   wake_.notify_one();
@@ -38,6 +49,12 @@ void Worker::restart_ended() {
   ended_.clear();
 }
 
+void Worker::linger() const {
+  if (std::thread::hardware_concurrency() < 2) return;  // the next job could not even be submitted
+  const auto until = std::chrono::steady_clock::now() + kLinger;
+  while (waiting_ == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+}
+
 void Worker::run(size_t index) {
   // Signals belong to Node's main thread.
   sigset_t all;
@@ -51,14 +68,17 @@ void Worker::run(size_t index) {
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      --waiting_;
     }
     job();
+    job = nullptr;  // with all that it holds open
     // A thread that could not come back from a namespace must not do another job there.
     if (netns::thread_is_lost()) {
       const std::lock_guard lock(mutex_);
       ended_.push_back(index);
       return;
     }
+    linger();
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -29,12 +30,14 @@ class Worker {
 
  private:
   void run(size_t index);
+  void linger() const;   // yields the processor until a job is there, for a short while
   void restart_ended();  // with mutex_ held
 
   const size_t wanted_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
+  std::atomic<size_t> waiting_{0};
   std::vector<std::thread> threads_;
   std::vector<size_t> ended_;
   bool stopping_ = false;
