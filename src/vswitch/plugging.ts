@@ -178,34 +178,29 @@ export class Plugging {
       return
     }
     let outcomes: PlanOutcome[]
+    let ports: Port[]
     const plans = admitted.map(({ wiring }) =>
       plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring)),
     )
     try {
       const slots = admitted.map(({ wiring }) => wiring.slot)
       await this.#backend.dropGhosts?.(slots, this.#around)
-      outcomes = await this.#around.kernel.execute(plans)
+      const pending = this.#around.kernel.execute(plans)
+      // What is known of the ports beforehand is put together while the kernel works.
+      ports = admitted.map(({ wiring }) => this.#draft(wiring))
+      outcomes = await pending
     } catch (error) {
       for (const { item } of admitted) this.#fail(item, error)
       return
     }
     for (const [at, { item, wiring }] of admitted.entries()) {
       const outcome = outcomes[at]
-      if (outcome === undefined) continue
+      const port = ports[at]
+      if (outcome === undefined || port === undefined) continue
       if (outcome.ok) {
-        const record = {
-          vswitch: this.#backend.name,
-          slot: wiring.slot,
-          ifname: outcome.ifname ?? wiring.ifname,
-          netnsId: outcome.netnsId ?? 0,
-          mac: wiring.mac,
-          target: wiring.target.label,
-        }
-        const port = {
-          ...portOf(this.#backend, this.#around, record, wiring.mtu, wiring.address),
-          ms: outcome.ms,
-        }
-        if (!wiring.ipv6) port.ipv6 = ''
+        port.ifname = outcome.ifname ?? wiring.ifname
+        port.netnsId = outcome.netnsId ?? 0
+        port.ms = outcome.ms
         made.push({ item, port: { wiring, port } })
         continue
       }
@@ -216,6 +211,15 @@ export class Plugging {
         this.#fail(item, error)
       }
     }
+  }
+
+  /** A port as far as it is known before it is made. */
+  #draft(wiring: Wiring): Port {
+    const { slot, ifname, mac, target, mtu, address } = wiring
+    const record = { vswitch: this.#backend.name, slot, ifname, netnsId: 0, mac, target: target.label }
+    const port = portOf(this.#backend, this.#around, record, mtu, address)
+    if (!wiring.ipv6) port.ipv6 = ''
+    return port
   }
 
   /** Connects what was made, and takes down again what could not be connected. */
@@ -241,8 +245,12 @@ export class Plugging {
     if (failed.length > 0) await this.#takeDown(failed.map(({ port }) => port.wiring.hostIfname))
     for (const [at, { item, port }] of made.entries()) {
       const error = errors[at]
-      if (error !== undefined) this.#fail(item, error)
-      else this.#settle(item, { ok: true, port: { ...port.port, ms: (port.port.ms ?? 0) + share } })
+      if (error === undefined) {
+        port.port.ms = (port.port.ms ?? 0) + share
+        this.#settle(item, { ok: true, port: port.port })
+      } else {
+        this.#fail(item, error)
+      }
     }
   }
 

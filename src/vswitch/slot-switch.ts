@@ -52,7 +52,8 @@ export class SlotSwitch implements Vswitch {
     const before = performance.now()
     const [outcome] = await this.plugAll([{ ...rest, target }], signal === undefined ? {} : { signal })
     if (outcome?.ok !== true) throw outcome?.error
-    return { ...outcome.port, ms: performance.now() - before }
+    outcome.port.ms = performance.now() - before
+    return outcome.port
   }
 
   plugAll(requests: readonly PlugRequest[], options: BulkOptions<PlugOutcome> = {}): Promise<PlugOutcome[]> {
