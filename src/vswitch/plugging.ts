@@ -37,6 +37,8 @@ export class Plugging {
   /** Slots that other plugs of this process have chosen but not yet made. */
   readonly #reserved: Set<number>
   readonly #outcomes: PlugOutcome[] = []
+  /** Slots that requests of this call ask for by number. */
+  readonly #asked = new Set<number>()
   #known: readonly Port[] | undefined
 
   constructor(
@@ -53,6 +55,7 @@ export class Plugging {
 
   async run(requests: readonly PlugRequest[]): Promise<PlugOutcome[]> {
     const items = requests.map((request, index) => ({ index, request, attempts: 0 }))
+    for (const { slot } of requests) if (slot !== undefined) this.#asked.add(slot)
     const size = this.#backend.connect === undefined ? PLANS_A_CALL : PORTS_A_CONNECT
     for (let at = 0; at < items.length; at += size) {
       let waiting: Item[] = items.slice(at, at + size)
@@ -109,12 +112,12 @@ export class Plugging {
     )
     resolved.sort((a, b) => a.item.index - b.item.index)
     const automatic = resolved.filter(({ item }) => item.request.slot === undefined)
-    let slots: number[] = []
     try {
-      if (automatic.length > 0) slots = await this.#choose(automatic.length, resolved, chosen)
+      if (automatic.length > 0) await this.#choose(automatic.length, chosen)
     } catch (error) {
-      for (const { item } of automatic) this.#fail(item, error)
+      for (const { item } of automatic.slice(chosen.length)) this.#fail(item, error)
     }
+    const slots = [...chosen]
     for (const { item, target } of resolved) {
       const slot = item.request.slot ?? slots.shift()
       if (slot === undefined) continue
@@ -150,14 +153,24 @@ export class Plugging {
     throw new EcdockError('MAC_TAKEN', 'plug', message, { hint: 'Choose another MAC, or give none.' })
   }
 
-  async #choose(count: number, resolved: readonly { item: Item }[], chosen: number[]): Promise<number[]> {
+  /** Puts so many slots into `chosen`; throws SLOTS_EXHAUSTED when it is left with fewer. */
+  async #choose(count: number, chosen: number[]): Promise<void> {
     const taken = await takenSlots(this.#backend, this.#around)
-    for (const slot of this.#reserved) taken.add(slot)
-    for (const { item } of resolved) if (item.request.slot !== undefined) taken.add(item.request.slot)
-    const slots = lowestFreeSlots(this.#backend.subnet, taken, count, this.#limits())
-    for (const slot of slots) this.#reserved.add(slot)
-    chosen.push(...slots)
-    return slots
+    for (const slot of [...this.#reserved, ...this.#asked]) taken.add(slot)
+    const { subnet } = this.#backend
+    const take = (many: number) => {
+      for (const slot of lowestFreeSlots(subnet, taken, many, this.#limits())) {
+        taken.add(slot)
+        this.#reserved.add(slot)
+        chosen.push(slot)
+      }
+    }
+    try {
+      take(count)
+    } catch {
+      // Not enough for all: those that come first get what there is.
+      while (chosen.length < count) take(1)
+    }
   }
 
   /** The ports, read once for each batch. */

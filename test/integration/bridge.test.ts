@@ -204,6 +204,18 @@ bridgeTest('two programs that plug in at the same time never share a slot', () =
   }),
 )
 
+bridgeTest('in bulk, slots that are asked for by number are kept for those who ask', () =>
+  onBridge(1, async ({ vswitch, targets }) => {
+    const target = { netns: targets[0] ?? '' }
+    const anySlot = Array.from({ length: 40 }, () => ({ target }))
+    const outcomes = await vswitch.plugAll([...anySlot, { target, slot: 5 }])
+    assert.equal(outcomes.map(codeOrSlot), [
+      ...Array.from({ length: 41 }, (_, at) => at + 1).filter((slot) => slot !== 5),
+      5,
+    ])
+  }),
+)
+
 bridgeTest('outcomes come in the order of the requests, one error for each that failed', () =>
   onBridge(3, async ({ vswitch, targets }) => {
     const [first = '', second = '', third = ''] = targets
