@@ -64,6 +64,8 @@ static void add_veth(const struct place* place, int fd, int target, int slot, un
   request_string(&request, IFLA_IFNAME, name);
   request_u32(&request, IFLA_MTU, mtu);
   request_u32(&request, IFLA_GROUP, group);
+  request_u32(&request, IFLA_NUM_TX_QUEUES, 1);
+  request_u32(&request, IFLA_NUM_RX_QUEUES, 1);
   if (place->bridge_ifindex != 0) request_u32(&request, IFLA_MASTER, place->bridge_ifindex);
   struct rtattr* info = request_nest(&request, IFLA_LINKINFO, NULL, 0);
   request_string(&request, IFLA_INFO_KIND, "veth");
@@ -73,6 +75,8 @@ static void add_veth(const struct place* place, int fd, int target, int slot, un
   request_u32(&request, IFLA_NET_NS_FD, target);
   request_attribute(&request, IFLA_ADDRESS, mac, sizeof mac);
   request_u32(&request, IFLA_MTU, mtu);
+  request_u32(&request, IFLA_NUM_TX_QUEUES, 1);
+  request_u32(&request, IFLA_NUM_RX_QUEUES, 1);
   request_nest_end(&request, peer);
   request_nest_end(&request, data);
   request_nest_end(&request, info);

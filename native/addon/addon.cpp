@@ -10,6 +10,7 @@
 #include "netlink/link.h"
 #include "netns/network_namespace.h"
 #include "plan/executor.h"
+#include "plan/plan_text.h"
 #include "probe/echo.h"
 #include "worker/worker.h"
 
@@ -139,20 +140,21 @@ class Addon : public Napi::Addon<Addon> {
   }
 
   Napi::Value execute(const Napi::CallbackInfo& info) {
-    auto plans = plans_argument(info, 0);
-    if (!plans) return info.Env().Undefined();
+    auto text = text_argument(info, 0);
+    if (!text) return info.Env().Undefined();
     using Outcomes = std::vector<plan::Outcome>;
-    return dispatcher_.run<Outcomes>(
-        info.Env(), plumbing_,
+    return run<Outcomes>(
+        info, plumbing_,
         // The executor goes with this closure, when the outcome is on its way already: closing its sockets
         // and namespaces takes time that nobody has to wait for.
-        [executor = std::make_shared<plan::Executor>(), plans = std::move(*plans)] {
+        [executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
+          auto plans = plan::parse_plans(text);
+          if (!plans.ok()) return plans.error();
           Outcomes outcomes;
-          outcomes.reserve(plans.size());
-          for (const auto& plan : plans) outcomes.push_back(executor->run(plan));
+          outcomes.reserve(plans.value().size());
+          for (const auto& plan : plans.value()) outcomes.push_back(executor->run(plan));
           return outcomes;
-        },
-        resolve<Outcomes>);
+        });
   }
 
   Napi::Value links(const Napi::CallbackInfo& info) {
@@ -189,22 +191,9 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value delete_links_by_index(const Napi::CallbackInfo& info) {
     auto path = text_argument(info, 0);
     if (!path) return info.Env().Undefined();
-    if (!info[1].IsArray()) {
-      Napi::TypeError::New(info.Env(), "ifindexes must be an array").ThrowAsJavaScriptException();
-      return info.Env().Undefined();
-    }
-    std::vector<int> ifindexes;
-    const auto array = info[1].As<Napi::Array>();
-    for (uint32_t i = 0; i < array.Length(); ++i) {
-      const Napi::Value item = array.Get(i);
-      const int ifindex = item.IsNumber() ? item.As<Napi::Number>().Int32Value() : 0;
-      if (ifindex <= 0) {
-        Napi::TypeError::New(info.Env(), "an interface index is above 0").ThrowAsJavaScriptException();
-        return info.Env().Undefined();
-      }
-      ifindexes.push_back(ifindex);
-    }
-    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(ifindexes)] {
+    auto ifindexes = ifindexes_argument(info, 1);
+    if (!ifindexes) return info.Env().Undefined();
+    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(*ifindexes)] {
       return delete_links(path, ifindexes);
     });
   }

@@ -16,38 +16,10 @@
 
 namespace ecdock::addon {
 
-// Reads properties of one JavaScript object. The first property that is missing or of the wrong type is
-// remembered; everything read after it is empty, and failure() tells which it was.
-class Reader {
- public:
-  Reader(Napi::Object object, std::string where) : object_(object), where_(std::move(where)) {}
-
-  std::string text(const char* key);
-  std::optional<std::string> optional_text(const char* key);
-  std::optional<uint32_t> optional_u32(const char* key);
-  uint32_t u32(const char* key);
-  bool flag(const char* key);
-  std::optional<bool> optional_flag(const char* key);
-  std::vector<std::string> texts(const char* key);
-  std::optional<Napi::Object> object(const char* key);
-  netlink::IpAddress ip_address(const char* key);
-  netlink::LinkSettings link_settings();  // mac, mtu, group, alias
-
-  void fail(const std::string& what);
-  const std::optional<std::string>& failure() const { return failure_; }
-
- private:
-  std::optional<Napi::Value> property(const char* key);
-
-  Napi::Object object_;
-  std::string where_;
-  std::optional<std::string> failure_;
-};
-
 // Each throws a TypeError into JavaScript and answers nothing when the value is not of its type.
 std::optional<std::string> text_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<std::string>> texts_argument(const Napi::CallbackInfo& info, size_t index);
-std::optional<std::vector<plan::Plan>> plans_argument(const Napi::CallbackInfo& info, size_t index);
+std::optional<std::vector<int>> ifindexes_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index);
 
 std::string errno_name(int err);

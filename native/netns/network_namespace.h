@@ -15,11 +15,15 @@ namespace ecdock::netns {
 struct NetworkNamespace {
   Fd fd;
   ino_t id = 0;  // inode of its nsfs file
+  dev_t filesystem = 0;
 };
 
 // Opens the namespace at `path`, '' for the calling thread's own. Anything else than a network namespace is
 // refused with ENOTTY before it is opened for reading (a FIFO would block, a device would act).
 Result<NetworkNamespace> open_namespace(const std::string& path);
+
+// Whether `path` still leads to this namespace.
+bool still_leads_to(const std::string& path, const NetworkNamespace& netns);
 
 // Enters a namespace for as long as it lives; then the thread is back where it was when it first went
 // somewhere: scopes do not nest. When the way back fails

@@ -317,8 +317,7 @@ Status Executor::step(const CheckVacant& step) {
 Status Executor::step(const CheckAlive& step) {
   auto where = place(step.netns);
   if (!where.ok()) return where.error();
-  auto now = netns::open_namespace(step.netns);
-  if (now.ok() && now.value().id == where.value()->netns.id) return Done{};
+  if (netns::still_leads_to(step.netns, where.value()->netns)) return Done{};
   return Error{"target check", ESRCH, "the target went away while it was being plugged in", {}};
 }
 

@@ -49,13 +49,16 @@ function explainStep(step: Step, names: Names): string[] {
   }
 }
 
+/** As the addon makes every veth (put_queues in native/netlink/link.cpp). */
+const ONE_QUEUE = ' numtxqueues 1 numrxqueues 1'
+
 /** The kernel takes no alias when it creates a link (rtnl_create_link in net/core/rtnetlink.c). */
 function veth(step: VethStep, names: Names): string[] {
   const { peer } = step
   const where = peer.netns === step.netns ? '' : ` netns ${namespaceWord(peer.netns)}`
   const lines = [
-    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined }, names)}` +
-      ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined }, names)}${where}`,
+    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined }, names)}${ONE_QUEUE}` +
+      ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined }, names)}${ONE_QUEUE}${where}`,
   ]
   if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), names.alias(step.alias)))
   if (peer.alias !== undefined) lines.push(alias(peer.netns, names.word(peer.name), names.alias(peer.alias)))

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { EcdockError, type ErrorCode } from '../errors.js'
 import type { Kernel } from './kernel.js'
+import type { PlanOutcome } from './plan.js'
+import { planText } from './plan-text.js'
 
 /** What the addon's own errors carry (native/addon/to_js.cpp). */
 interface NativeError extends Error {
@@ -9,6 +11,9 @@ interface NativeError extends Error {
   kernelMessage?: string
 }
 
+/** The addon's functions: plans come as text. */
+type Addon = Omit<Kernel, 'execute'> & { execute(plans: string): Promise<PlanOutcome[]> }
+
 /** From dist/src/kernel, and from src/kernel alike, the addon is where node-gyp puts it. */
 const ADDON = '../../../build/Release/ecdock_fast.node'
 
@@ -16,7 +21,7 @@ const ADDON = '../../../build/Release/ecdock_fast.node'
  * Loads the addon. Throws ADDON_MISSING when it has not been built, or was built for another platform.
  */
 export function loadKernel(): Kernel {
-  let addon: Kernel
+  let addon: Addon
   try {
     addon = createRequire(import.meta.url)(ADDON)
   } catch (error) {
@@ -31,7 +36,7 @@ export function loadKernel(): Kernel {
     )
   }
   return {
-    execute: (plans) => call(() => addon.execute(plans)),
+    execute: (plans) => call(() => addon.execute(planText(plans))),
     links: (netns) => call(() => addon.links(netns), netns),
     linksByName: (netns, names) => call(() => addon.linksByName(netns, names), netns),
     addresses: (netns) => call(() => addon.addresses(netns), netns),

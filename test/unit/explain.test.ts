@@ -30,7 +30,7 @@ test('a veth pair is made in place, each end in its namespace, and gets its alia
     ],
     [
       'ip -n ecdock-br0 link add name br0-s1 master br0 mtu 9000 group 51 up' +
-        ' type veth peer name eth0 address 52:00:0a:00:00:01 mtu 9000 netns blue',
+        ' numtxqueues 1 numrxqueues 1 type veth peer name eth0 address 52:00:0a:00:00:01 mtu 9000 numtxqueues 1 numrxqueues 1 netns blue',
       "ip -n ecdock-br0 link set dev br0-s1 alias 'ecdock 1 pid:7'",
       "ip -n blue link set dev eth0 alias 'slot 1'",
     ],
@@ -46,9 +46,9 @@ test('a namespace that has no name is entered by its path', () => {
       { op: 'link', netns: '/run/my ns/x', name: 'eth0', up: true },
     ],
     [
-      'ip link add name ovs0-s1 up type veth peer name eth0 group 3 netns /proc/1234/ns/net',
-      'nsenter --net=/proc/1234/ns/net ip link add name eth1 master br1 up type veth peer name ovs0-s2 netns /proc/$$/ns/net',
-      'ip -n blue link add name a up type veth peer name b',
+      'ip link add name ovs0-s1 up numtxqueues 1 numrxqueues 1 type veth peer name eth0 group 3 numtxqueues 1 numrxqueues 1 netns /proc/1234/ns/net',
+      'nsenter --net=/proc/1234/ns/net ip link add name eth1 master br1 up numtxqueues 1 numrxqueues 1 type veth peer name ovs0-s2 numtxqueues 1 numrxqueues 1 netns /proc/$$/ns/net',
+      'ip -n blue link add name a up numtxqueues 1 numrxqueues 1 type veth peer name b numtxqueues 1 numrxqueues 1',
       "nsenter '--net=/run/my ns/x' ip link set dev eth0 up",
     ],
   )
@@ -155,7 +155,7 @@ const CHOOSING: Step[] = [
 test('the commands choose the lowest free name where the plan would', () => {
   explains(CHOOSING, [
     'n=0; while ip -n blue link show dev eth$n >/dev/null 2>&1; do n=$((n + 1)); done',
-    'ip link add name ovs0-s1 up type veth peer name eth$n netns blue',
+    'ip link add name ovs0-s1 up numtxqueues 1 numrxqueues 1 type veth peer name eth$n numtxqueues 1 numrxqueues 1 netns blue',
     'ip netns exec blue sysctl -w net.ipv6.conf.eth$n.accept_ra=0',
     'ip -n blue link set dev eth$n up',
   ])
