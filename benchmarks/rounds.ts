@@ -25,9 +25,12 @@ export interface Race {
   progress(text: string): void
 }
 
+const WARM_UP_ROUNDS = 10
+
 /** Lets all contestants do everything, in turns, so that the machine's drift hits all alike. */
 export async function race(effort: Effort, race: Race): Promise<void> {
   for (const contestant of race.contestants) await rehearse(race, contestant)
+  for (const contestant of race.contestants) await warmUp(race, contestant, effort.one.series)
   await inTurns(effort.one, race, 'one by one', (contestant) => one(race, contestant, effort.one.series))
   for (const bulk of effort.bulk) {
     await inTurns(bulk, race, `${bulk.ports} in bulk`, (contestant) => inBulk(race, contestant, bulk.ports))
@@ -59,6 +62,16 @@ async function rehearse({ kind, kernel, progress }: Race, contestant: Contestant
   await checkTraffic(kernel, contestant, 1, 2)
   await contestant.unplug(1)
   await contestant.unplug(2)
+}
+
+/** A program that has run for a second has its code compiled and its caches filled, as a simulation's has. */
+async function warmUp({ kind, progress }: Race, contestant: Contestant, series: number): Promise<void> {
+  if (contestant.slow) return
+  progress(`${kind}: warming up ${contestant.name}`)
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) {
+    for (let slot = 1; slot <= series; slot++) await contestant.plug(slot)
+    await contestant.unplugAll(series)
+  }
 }
 
 /**

@@ -67,7 +67,7 @@ function fromNative(error: NativeError, netns: string | undefined): EcdockError 
 }
 
 function codeOf(op: string, errno: string | undefined): ErrorCode {
-  if (errno === undefined) return 'INTERNAL'
+  if (errno === undefined || op === 'plan') return 'INTERNAL'
   if (op === 'netns open' && errno === 'ENOENT') return 'TARGET_NOT_FOUND'
   if (op === 'netns create' && errno === 'EEXIST') return 'NETNS_EXISTS'
   if (op === 'netns delete' && errno === 'ENOENT') return 'TARGET_NOT_FOUND'
