@@ -245,7 +245,7 @@ kernelTest('ten thousand looks into namespaces leave no descriptor open', () =>
     }
     await Promise.all(paths.map(() => refusal(kernel.namespaceId('/proc/self/ns/mnt'), 'NOT_A_NETNS')))
     await Promise.all(paths.slice(0, 100).map((path) => kernel.links(path)))
-    assert.is(readdirSync('/proc/self/fd').length, before)
+    assert.ok(readdirSync('/proc/self/fd').length <= before)
     await blue.remove()
   }),
 )

@@ -53,7 +53,7 @@ async function settleIn(): Promise<void> {
   ])
   if (outcome?.ok !== true) throw new Error(outcome?.message)
   // Nobody answers, so that each of the threads that read has to take one.
-  const silent = [{ netns, address: '192.0.2.2', timeoutMs: 50 }]
+  const silent = [{ netns, address: '192.0.2.2', timeoutMs: 100 }]
   await Promise.all([kernel.probe(silent), kernel.probe(silent), kernel.probe(silent)])
   await kernel.deleteNamespaces(['settle-in'])
   // Node opens descriptors when it starts its first program, and keeps them.
