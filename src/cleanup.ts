@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { SlotContainers } from './docker/slot-containers.js'
+import type { SlotContainers } from './containers/slot-containers.js'
 import { EcdockError } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
 import { deleteBridge } from './vswitch/bridge.js'

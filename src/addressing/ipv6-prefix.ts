@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { EcdockError } from '../errors.js'
-import { quoted } from './quoted.js'
+import { quoted } from '../quoted.js'
 
 const HINT = 'Give 1 to 4 groups of the address, such as 2001:db8 or fd00:1:2:3.'
 

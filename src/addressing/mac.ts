@@ -1,5 +1,5 @@
 import { EcdockError } from '../errors.js'
-import { quoted } from './quoted.js'
+import { quoted } from '../quoted.js'
 
 /**
  * Reads the MAC address of one interface, such as `52:00:0a:00:00:01`, and gives it in lower case. Throws

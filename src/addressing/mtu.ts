@@ -1,5 +1,5 @@
 import { EcdockError } from '../errors.js'
-import { quoted } from './quoted.js'
+import { quoted } from '../quoted.js'
 
 /**
  * Passes an MTU in bytes that a veth interface can have: 68 (the least that IPv4 allows, ETH_MIN_MTU in

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { EcdockError } from '../errors.js'
-import { quoted } from './quoted.js'
+import { quoted } from '../quoted.js'
 import { ipv4FromNumber, ipv4ToNumber, type Subnet } from './subnet.js'
 
 /** What a slot fixes for whatever is plugged into it. */

@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { EcdockError } from '../errors.js'
-import { quoted } from './quoted.js'
+import { quoted } from '../quoted.js'
 
 /** A vswitch's IPv4 subnet, together with the switch's own address in it. */
 export interface Subnet {

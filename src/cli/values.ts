@@ -1,5 +1,5 @@
-import { quoted } from '../addressing/quoted.js'
 import { EcdockError } from '../errors.js'
+import { quoted } from '../quoted.js'
 
 /** What `--slot 1-16777214` could ask for at most: more slots than this in one command are a slip of the hand. */
 const MOST_SLOTS = 65_536

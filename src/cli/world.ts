@@ -1,5 +1,5 @@
 import type { CleanupReport } from '../cleanup.js'
-import type { SlotContainers } from '../docker/slot-containers.js'
+import type { SlotContainers } from '../containers/slot-containers.js'
 import type { HostOptions } from '../host.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Vswitch, VswitchOptions } from '../vswitch/vswitch.js'

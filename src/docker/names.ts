@@ -1,5 +1,5 @@
-import { quoted } from '../addressing/quoted.js'
 import { EcdockError } from '../errors.js'
+import { quoted } from '../quoted.js'
 
 /** Docker's own rule for names of containers (moby, daemon/names); an id or the beginning of one passes it too. */
 const CONTAINER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/

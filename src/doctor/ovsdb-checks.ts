@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
-import { quoted } from '../addressing/quoted.js'
 import { EcdockError } from '../errors.js'
 import { parseEndpoint } from '../ovsdb/endpoint.js'
 import { JsonFramer } from '../ovsdb/framing.js'
 import { isRecord, parseMessage, requestText } from '../ovsdb/json-rpc.js'
+import { quoted } from '../quoted.js'
 import type { Check } from './report.js'
 
 const DATABASE = 'Open_vSwitch'

@@ -1,4 +1,4 @@
-import { quoted } from '../addressing/quoted.js'
+import { quoted } from '../quoted.js'
 import type {
   AddressStep,
   BridgeStep,

@@ -1,6 +1,6 @@
-import { quoted } from '../addressing/quoted.js'
 import { isContainerName } from '../docker/names.js'
 import { EcdockError } from '../errors.js'
+import { quoted } from '../quoted.js'
 import type { Target } from './target.js'
 
 /** Linux's PID_MAX_LIMIT on 64-bit machines (include/linux/threads.h). */

@@ -1,6 +1,6 @@
-import { quoted } from '../addressing/quoted.js'
 import type { Subnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
+import { quoted } from '../quoted.js'
 
 /** Bytes that an interface name can have: IFNAMSIZ of linux/if.h without the closing NUL. */
 const IFNAME_BYTES = 15

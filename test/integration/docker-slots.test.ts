@@ -1,8 +1,8 @@
 /** Containers in slots, with a real Docker and a vswitch that only keeps books. docker.test.ts has the real one. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { SlotContainers } from '../../src/containers/slot-containers.js'
 import { DockerEngine } from '../../src/docker/engine.js'
-import { SlotContainers } from '../../src/docker/slot-containers.js'
 import { EcdockError } from '../../src/errors.js'
 import type { Target } from '../../src/target/target.js'
 import type { PlugOptions, Port, Vswitch } from '../../src/vswitch/vswitch.js'

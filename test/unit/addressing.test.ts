@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert'
 import { parseIpv6Prefix } from '../../src/addressing/ipv6-prefix.js'
 import { parseMac } from '../../src/addressing/mac.js'
 import { checkMtu } from '../../src/addressing/mtu.js'
-import { quoted } from '../../src/addressing/quoted.js'
 import {
   checkSlot,
   lowestFreeSlots,
@@ -15,6 +14,7 @@ import {
 } from '../../src/addressing/slot.js'
 import { ipv4FromNumber, ipv4ToNumber, parseSubnet, type Subnet } from '../../src/addressing/subnet.js'
 import { EcdockError, type ErrorCode } from '../../src/errors.js'
+import { quoted } from '../../src/quoted.js'
 
 function refuses(code: ErrorCode, words: RegExp, run: () => unknown): void {
   try {

@@ -1,8 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { decodeMark, encodeMark } from '../../src/containers/labels.js'
 import { formatDockerAddress, parseDockerAddress } from '../../src/docker/address.js'
 import { dockerFailure } from '../../src/docker/failure.js'
-import { decodeMark, encodeMark } from '../../src/docker/labels.js'
 import { checkContainerName, checkImageName } from '../../src/docker/names.js'
 import { EcdockError } from '../../src/errors.js'
 

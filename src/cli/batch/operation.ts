@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { quoted } from '../../addressing/quoted.js'
 import { EcdockError } from '../../errors.js'
+import { quoted } from '../../quoted.js'
 
 const id = z.union([z.string().max(1024), z.number()]).exactOptional()
 const name = z.string().min(1).max(255)

@@ -1,5 +1,5 @@
-import { quoted } from '../../addressing/quoted.js'
 import { EcdockError } from '../../errors.js'
+import { quoted } from '../../quoted.js'
 import type { CommandSpec } from '../command.js'
 import { containerText } from '../render/container.js'
 

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import type { StartOptions } from '../../docker/slot-container.js'
+import type { StartOptions } from '../../containers/slot-container.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
 import { containerText } from '../render/container.js'

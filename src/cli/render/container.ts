@@ -1,4 +1,4 @@
-import type { StartedContainer } from '../../docker/slot-container.js'
+import type { StartedContainer } from '../../containers/slot-container.js'
 import type { Colors } from '../invocation.js'
 import { portLine } from './port.js'
 
