@@ -1,8 +1,6 @@
 #include <napi.h>
 
 #include <cerrno>
-#include <random>
-#include <set>
 
 #include "addon/dispatcher.h"
 #include "addon/values.h"
@@ -12,6 +10,7 @@
 #include "plan/executor.h"
 #include "plan/plan_text.h"
 #include "probe/echo.h"
+#include "removal/removal.h"
 #include "worker/worker.h"
 
 namespace ecdock::addon {
@@ -55,41 +54,6 @@ Result<std::vector<std::optional<netlink::Link>>> find_links(const std::string& 
   return links;
 }
 
-// A link that somebody else deleted in the meantime is as good as deleted.
-Status unless_gone(Status status) {
-  if (!status.ok() && (status.error().err == ENODEV || status.error().err == ESRCH)) return Done{};
-  return status;
-}
-
-// A group that no link of the socket's namespace is in.
-Result<uint32_t> unused_group(netlink::Socket& socket) {
-  auto links = netlink::list_links(socket, netlink::Statistics::kSkipped);
-  if (!links.ok()) return links.error();
-  std::set<uint32_t> used{0};  // the group of every link that nobody has put elsewhere
-  for (const auto& link : links.value()) used.insert(link.group);
-  std::random_device random;
-  for (;;) {
-    const uint32_t group = random() & INT32_MAX;
-    if (!used.contains(group)) return group;
-  }
-}
-
-// One deletion waits for the kernel as long as hundreds in one go, so several links are put into a group of
-// their own first.
-Status delete_links(const std::string& path, const std::vector<int>& ifindexes) {
-  if (ifindexes.empty()) return Done{};
-  auto socket = socket_in(path);
-  if (!socket.ok()) return socket.error();
-  if (ifindexes.size() == 1) return unless_gone(netlink::delete_link(socket.value(), ifindexes.front()));
-  auto group = unused_group(socket.value());
-  if (!group.ok()) return group.error();
-  const uint32_t scratch_group = group.value();
-  for (auto& grouped : netlink::set_group(socket.value(), ifindexes, scratch_group)) {
-    if (auto there = unless_gone(std::move(grouped)); !there.ok()) return there;
-  }
-  return unless_gone(netlink::delete_group(socket.value(), scratch_group));
-}
-
 Result<std::vector<netns::Named>> create_namespaces(const std::vector<std::string>& names,
                                                     const std::string& alias) {
   std::vector<netns::Named> made;
@@ -125,6 +89,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("linksByName", &Addon::links_by_name),
                              InstanceMethod("addresses", &Addon::addresses),
                              InstanceMethod("deleteLinks", &Addon::delete_links_by_index),
+                             InstanceMethod("deleteMarkedLinks", &Addon::delete_marked),
                              InstanceMethod("createNamespaces", &Addon::create),
                              InstanceMethod("deleteNamespaces", &Addon::remove),
                              InstanceMethod("namespaces", &Addon::namespaces),
@@ -193,8 +158,23 @@ class Addon : public Napi::Addon<Addon> {
     if (!path) return info.Env().Undefined();
     auto ifindexes = ifindexes_argument(info, 1);
     if (!ifindexes) return info.Env().Undefined();
-    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(*ifindexes)] {
-      return delete_links(path, ifindexes);
+    return run<Done>(info, plumbing_, [path = *path, ifindexes = std::move(*ifindexes)]() -> Status {
+      auto socket = socket_in(path);
+      if (!socket.ok()) return socket.error();
+      return removal::delete_links(socket.value(), ifindexes);
+    });
+  }
+
+  Napi::Value delete_marked(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    auto links = marked_links_argument(info, 1);
+    if (!links) return info.Env().Undefined();
+    using Outcomes = std::vector<removal::Outcome>;
+    return run<Outcomes>(info, plumbing_, [path = *path, links = std::move(*links)]() -> Result<Outcomes> {
+      auto socket = socket_in(path);
+      if (!socket.ok()) return socket.error();
+      return removal::delete_marked(socket.value(), links);
     });
   }
 

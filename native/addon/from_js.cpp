@@ -70,6 +70,23 @@ std::optional<std::vector<int>> ifindexes_argument(const Napi::CallbackInfo& inf
   return ifindexes;
 }
 
+std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi::CallbackInfo& info,
+                                                                      size_t index) {
+  const char* wanted = "links must be an array of { name, mark }, and no mark may be empty";
+  if (!info[index].IsArray()) return type_error(info.Env(), wanted);
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<removal::MarkedLink> links;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsObject()) return type_error(info.Env(), wanted);
+    auto name = as_text(item.As<Napi::Object>().Get("name"));
+    auto mark = as_text(item.As<Napi::Object>().Get("mark"));
+    if (!name || !mark || mark->empty()) return type_error(info.Env(), wanted);
+    links.push_back({std::move(*name), std::move(*mark)});
+  }
+  return links;
+}
+
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index) {
   constexpr uint32_t kMaxEchoes = 256;  // each holds a socket while it waits
   if (!info[index].IsArray() || info[index].As<Napi::Array>().Length() > kMaxEchoes) {

@@ -97,6 +97,18 @@ Napi::Value to_js(Napi::Env env, const probe::EchoOutcome& outcome) {
   return object;
 }
 
+Napi::Value to_js(Napi::Env env, removal::Outcome outcome) {
+  switch (outcome) {
+    case removal::Outcome::kDeleted:
+      return Napi::String::New(env, "deleted");
+    case removal::Outcome::kAbsent:
+      return Napi::String::New(env, "absent");
+    case removal::Outcome::kForeign:
+      return Napi::String::New(env, "foreign");
+  }
+  return env.Undefined();
+}
+
 Napi::Value to_js(Napi::Env env, ino_t id) { return Napi::Number::New(env, static_cast<double>(id)); }
 
 }  // namespace ecdock::addon

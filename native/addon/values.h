@@ -12,6 +12,7 @@
 #include "netns/network_namespace.h"
 #include "plan/plan.h"
 #include "probe/echo.h"
+#include "removal/removal.h"
 #include "result.h"
 
 namespace ecdock::addon {
@@ -20,6 +21,8 @@ namespace ecdock::addon {
 std::optional<std::string> text_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<std::string>> texts_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<int>> ifindexes_argument(const Napi::CallbackInfo& info, size_t index);
+std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi::CallbackInfo& info,
+                                                                      size_t index);
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index);
 
 std::string errno_name(int err);
@@ -31,6 +34,7 @@ Napi::Value to_js(Napi::Env env, const std::optional<netlink::Link>& link);
 Napi::Value to_js(Napi::Env env, const netlink::InterfaceAddress& address);
 Napi::Value to_js(Napi::Env env, const netns::Named& named);
 Napi::Value to_js(Napi::Env env, const probe::EchoOutcome& outcome);
+Napi::Value to_js(Napi::Env env, removal::Outcome outcome);
 Napi::Value to_js(Napi::Env env, ino_t id);
 
 template <class T>

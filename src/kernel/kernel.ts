@@ -56,6 +56,14 @@ export interface Probe {
   timeoutMs: number
 }
 
+export interface MarkedLink {
+  name: string
+  /** What its alias begins with; never empty. */
+  mark: string
+}
+
+export type Removal = 'deleted' | 'absent' | 'foreign'
+
 export interface ProbeOutcome {
   reply: boolean
   /** Round-trip time in microseconds; 0 without a reply. */
@@ -81,6 +89,11 @@ export interface Kernel {
    * waits once instead of once for each link. Links that are gone already are no error.
    */
   deleteLinks(netns: string, ifindexes: readonly number[]): Promise<void>
+  /**
+   * As {@link deleteLinks}, by name, and only those whose alias begins with their mark: `foreign` is left
+   * alone. One outcome for each, in order.
+   */
+  deleteMarkedLinks(netns: string, links: readonly MarkedLink[]): Promise<Removal[]>
   /** Creates named namespaces under /run/netns, with their loopback up; all or none. */
   createNamespaces(names: readonly string[], alias?: string): Promise<NamedNamespace[]>
   deleteNamespaces(names: readonly string[]): Promise<void>

@@ -41,6 +41,7 @@ export function loadKernel(): Kernel {
     linksByName: (netns, names) => call(() => addon.linksByName(netns, names), netns),
     addresses: (netns) => call(() => addon.addresses(netns), netns),
     deleteLinks: (netns, ifindexes) => call(() => addon.deleteLinks(netns, ifindexes), netns),
+    deleteMarkedLinks: (netns, links) => call(() => addon.deleteMarkedLinks(netns, links), netns),
     createNamespaces: (names, alias) => call(() => addon.createNamespaces(names, alias)),
     deleteNamespaces: (names) => call(() => addon.deleteNamespaces(names)),
     namespaces: () => call(() => addon.namespaces()),

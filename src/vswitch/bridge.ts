@@ -2,12 +2,12 @@ import { switchAddress } from '../addressing/slot.js'
 import type { Subnet } from '../addressing/subnet.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
-import type { Kernel, NamedNamespace } from '../kernel/kernel.js'
+import type { Kernel, Link, NamedNamespace } from '../kernel/kernel.js'
 import { permissionError } from '../kernel/native.js'
 import type { PlanFailed, Step } from '../kernel/plan.js'
 import type { Backend } from './backend.js'
 import { vswitchNetns } from './names.js'
-import { LINK_GROUP, parseVswitchAlias, type VswitchRecord, vswitchAlias } from './record.js'
+import { LINK_GROUP, parsePortAlias, parseVswitchAlias, type VswitchRecord, vswitchAlias } from './record.js'
 
 /**
  * A vswitch of kind `bridge`: a Linux bridge in a namespace of its own, `ecdock-NAME`. There the host's
@@ -86,9 +86,15 @@ export function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean
 export async function deleteBridge(kernel: Kernel, name: string): Promise<void> {
   const netns = pathOf(name)
   const links = await kernel.links(netns)
-  const ours = links.filter((link) => link.group === LINK_GROUP).map((link) => link.ifindex)
+  const ours = links.filter(isOurs).map((link) => link.ifindex)
   await kernel.deleteLinks(netns, ours)
   await kernel.deleteNamespaces([vswitchNetns(name)])
+}
+
+/** By group, and by mark: a deletion in bulk that was cut short leaves links in a group of its own. */
+function isOurs({ kind, group, alias }: Link): boolean {
+  const marked = parsePortAlias(alias) !== undefined || parseVswitchAlias(alias) !== undefined
+  return kind !== '' && (group === LINK_GROUP || marked)
 }
 
 export async function findBridge(kernel: Kernel, name: string): Promise<VswitchRecord | undefined> {

@@ -23,7 +23,8 @@ export function vswitchDeleted(name: string, cause?: unknown): EcdockError {
   })
 }
 
-async function unlessDeleted<T>(backend: Backend, reading: Promise<T>): Promise<T> {
+/** What was read or changed there, or VSWITCH_NOT_FOUND when the namespace of the host sides is gone. */
+export async function unlessDeleted<T>(backend: Backend, reading: Promise<T>): Promise<T> {
   try {
     return await reading
   } catch (error) {

@@ -28,6 +28,11 @@ export const LINK_GROUP = 0x6563_646b
 const MARK = 'ecdock-fast'
 const ALIAS_BYTES = 255
 
+/** What the alias of the port in this slot begins with, and no other link's. */
+export function portMark(vswitch: string, slot: number): string {
+  return `${MARK} port vswitch=${vswitch} slot=${slot} `
+}
+
 /**
  * The alias of a port that is about to be made. The addon fills in `{ifname}` and `{netns}`, which are
  * chosen only then.
@@ -35,8 +40,7 @@ const ALIAS_BYTES = 255
 export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): string {
   const room = { ifname: 15 - '{ifname}'.length, netns: 20 - '{netns}'.length }
   const head =
-    `${MARK} port vswitch=${record.vswitch} slot=${record.slot} ifname={ifname} netns={netns} ` +
-    `mac=${record.mac} target=`
+    `${portMark(record.vswitch, record.slot)}ifname={ifname} netns={netns} ` + `mac=${record.mac} target=`
   return head + cut(encodeURI(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
 }
 

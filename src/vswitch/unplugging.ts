@@ -1,9 +1,9 @@
 import { checkSlot } from '../addressing/slot.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Backend, Surroundings } from './backend.js'
-import { hostSidesByName } from './host-side.js'
+import { unlessDeleted } from './host-side.js'
 import { hostIfname } from './names.js'
-import { ownRecord } from './port-reading.js'
+import { portMark } from './record.js'
 import type { BulkOptions, UnplugOutcome } from './vswitch.js'
 
 /** Slots that are taken out in one go: the kernel waits once for all of them. */
@@ -49,26 +49,22 @@ async function unplugSome(
     }
   }
   try {
-    const present = await hostSidesByName(
-      backend,
-      around,
-      [...wanted].map((slot) => hostIfname(backend.name, slot)),
-    )
+    const { kernel } = around
+    const slotsWanted = [...wanted]
     const remembered = await backend.remembered?.()
-    const ifindexes: number[] = []
-    for (const [at, slot] of [...wanted].entries()) {
-      const link = present[at]
-      const ours = link !== undefined && ownRecord(backend, link)?.slot === slot
-      if (ours) ifindexes.push(link.ifindex)
-      if (ours || remembered?.has(slot) === true) continue
-      wanted.delete(slot)
-      refused.set(slot, empty(backend, slot, link !== undefined))
-    }
+    const links = slotsWanted.map((slot) => ({
+      name: hostIfname(backend.name, slot),
+      mark: portMark(backend.name, slot),
+    }))
     // Both wait, for different things: vswitchd for its own work, the kernel for its grace periods.
-    await Promise.all([
-      around.kernel.deleteLinks(backend.netns, ifindexes),
-      backend.disconnect?.([...wanted]),
+    const [removals] = await Promise.all([
+      unlessDeleted(backend, kernel.deleteMarkedLinks(backend.netns, links)),
+      backend.disconnect?.(slotsWanted),
     ])
+    for (const [at, slot] of slotsWanted.entries()) {
+      if (removals[at] === 'deleted' || remembered?.has(slot) === true) continue
+      refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
+    }
   } catch (error) {
     for (const slot of wanted) refused.set(slot, asEcdockError(error, 'unplug'))
   }
