@@ -1,11 +1,14 @@
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
+#include <string_view>
 
 #include "netlink/link.h"
 #include "netns/network_namespace.h"
@@ -15,6 +18,15 @@ namespace ecdock::netns {
 namespace {
 
 std::string path_of(const std::string& name) { return std::string(kNamedDirectory) + "/" + name; }
+
+// One file name in the directory, and nothing that leads out of it.
+Status check_name(const char* op, const std::string& name) {
+  using namespace std::string_view_literals;
+  const bool is_file_name =
+      !name.empty() && name != "." && name != ".." && name.find_first_of("/\0"sv) == std::string::npos;
+  if (is_file_name) return Done{};
+  return Error{op, EINVAL, std::string(op) + ": not the name of a namespace: '" + name + "'", {}};
+}
 
 // As iproute2's ip-netns(8): the directory is a shared mount point, so that a name made or removed in one
 // mount namespace is made or removed in all.
@@ -54,6 +66,7 @@ Result<Named> mount_new(const std::string& name, const std::string& alias) {
 }  // namespace
 
 Result<Named> create_named(const std::string& name, const std::string& alias) {
+  if (auto checked = check_name("netns create", name); !checked.ok()) return checked.error();
   if (auto ready = prepare_directory(); !ready.ok()) return ready.error();
   const std::string path = path_of(name);
   // O_EXCL: of two that create the same name at the same time, one is told EEXIST.
@@ -69,12 +82,26 @@ Result<Named> create_named(const std::string& name, const std::string& alias) {
 }
 
 Status delete_named(const std::string& name) {
+  const char* op = "netns delete";
+  if (auto checked = check_name(op, name); !checked.ok()) return checked;
   const std::string path = path_of(name);
-  // EINVAL: a leftover file without a namespace mounted on it; the name goes all the same.
-  if (::umount2(path.c_str(), MNT_DETACH) != 0 && errno != EINVAL) {
-    return Error::from_errno("netns delete", errno);
+  {
+    const Fd found(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    struct statfs filesystem;
+    struct stat status;
+    if (!found.valid() || ::fstatfs(found.get(), &filesystem) != 0 || ::fstat(found.get(), &status) != 0) {
+      return Error::from_errno(op, errno);
+    }
+    const bool is_namespace = filesystem.f_type == NSFS_MAGIC;
+    // What is left of a name when its namespace was unmounted, or not mounted yet.
+    const bool is_leftover = S_ISREG(status.st_mode) && status.st_size == 0;
+    if (!is_namespace && !is_leftover) return Error{op, EINVAL, path + " is not a namespace", {}};
+    // EINVAL: nothing is mounted there.
+    if (::umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && (is_namespace || errno != EINVAL)) {
+      return Error::from_errno(op, errno);
+    }
   }
-  if (::unlink(path.c_str()) != 0) return Error::from_errno("netns delete", errno);
+  if (::unlink(path.c_str()) != 0) return Error::from_errno(op, errno);
   return Done{};
 }
 

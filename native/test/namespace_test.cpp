@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,38 @@ TEST_CASE("what is no network namespace is refused without being opened for read
   CHECK(netns::open_namespace(fifo).error().err == ENOTTY);
   ::unlink(fifo.c_str());
   ::rmdir(directory);
+}
+
+TEST_CASE("the name of a namespace cannot lead out of its directory") {
+  char directory[] = "/tmp/ecdock-test-XXXXXX";
+  REQUIRE(::mkdtemp(directory) != nullptr);
+  const std::string victim = std::string(directory) + "/victim";
+  REQUIRE(Fd(::open(victim.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).valid());
+  for (const std::string& name : {"../.." + victim, victim, std::string("."), std::string(".."), std::string(),
+                                  std::string("a/b"), std::string("a\0b", 3)}) {
+    CHECK(netns::delete_named(name).error().err == EINVAL);
+    CHECK(netns::create_named(name, "").error().err == EINVAL);
+  }
+  CHECK(::unlink(victim.c_str()) == 0);
+  ::rmdir(directory);
+}
+
+TEST_CASE("of the files in the directory of namespaces, only names of namespaces are deleted" *
+          doctest::skip(::geteuid() != 0)) {
+  ::mkdir(netns::kNamedDirectory, 0755);
+  const std::string path = std::string(netns::kNamedDirectory) + "/ecdock-test";
+  {
+    const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    REQUIRE(file.valid());
+    REQUIRE(::write(file.get(), "x", 1) == 1);
+    CHECK(netns::delete_named("ecdock-test").error().err == EINVAL);
+    REQUIRE(::ftruncate(file.get(), 0) == 0);
+  }
+  CHECK(netns::delete_named("ecdock-test").ok());  // what is left of a name
+  REQUIRE(::symlink("/proc/self/ns/net", path.c_str()) == 0);
+  CHECK(netns::delete_named("ecdock-test").error().err == EINVAL);
+  CHECK(::unlink(path.c_str()) == 0);
+  CHECK(netns::delete_named("ecdock-test").error().err == ENOENT);
 }
 
 TEST_CASE("a sysctl key cannot lead out of /proc/sys/net") {

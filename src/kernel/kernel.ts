@@ -94,8 +94,9 @@ export interface Kernel {
    * alone. One outcome for each, in order.
    */
   deleteMarkedLinks(netns: string, links: readonly MarkedLink[]): Promise<Removal[]>
-  /** Creates named namespaces under /run/netns, with their loopback up; all or none. */
+  /** Creates named namespaces under /run/netns, with their loopback up; all or none. Throws NAME_INVALID, too. */
   createNamespaces(names: readonly string[], alias?: string): Promise<NamedNamespace[]>
+  /** Takes the names away; what runs inside goes on. Throws NAME_INVALID, too. */
   deleteNamespaces(names: readonly string[]): Promise<void>
   /** The named namespaces under /run/netns. */
   namespaces(): Promise<NamedNamespace[]>

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { EcdockError, type ErrorCode } from '../errors.js'
 import type { Kernel } from './kernel.js'
+import { checkNetnsName } from './netns-name.js'
 import type { PlanOutcome } from './plan.js'
 import { planText } from './plan-text.js'
 
@@ -42,8 +43,14 @@ export function loadKernel(): Kernel {
     addresses: (netns) => call(() => addon.addresses(netns), netns),
     deleteLinks: (netns, ifindexes) => call(() => addon.deleteLinks(netns, ifindexes), netns),
     deleteMarkedLinks: (netns, links) => call(() => addon.deleteMarkedLinks(netns, links), netns),
-    createNamespaces: (names, alias) => call(() => addon.createNamespaces(names, alias)),
-    deleteNamespaces: (names) => call(() => addon.deleteNamespaces(names)),
+    createNamespaces: async (names, alias) => {
+      names.forEach(checkNetnsName)
+      return call(() => addon.createNamespaces(names, alias))
+    },
+    deleteNamespaces: async (names) => {
+      names.forEach(checkNetnsName)
+      return call(() => addon.deleteNamespaces(names))
+    },
     namespaces: () => call(() => addon.namespaces()),
     namespaceId: (path) => call(() => addon.namespaceId(path), path),
     probe: (probes) => call(() => addon.probe(probes)),

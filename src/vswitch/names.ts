@@ -4,7 +4,6 @@ import { quoted } from '../quoted.js'
 
 /** Bytes that an interface name can have: IFNAMSIZ of linux/if.h without the closing NUL. */
 const IFNAME_BYTES = 15
-const NETNS_NAME_BYTES = 64
 const NETNS_PREFIX = 'ecdock-'
 /** No interface can be called so (sysctl_dev_name_is_allowed in include/net/ip.h). */
 const SYSCTL_NAMES: readonly string[] = ['all', 'default']
@@ -86,28 +85,4 @@ export function slotOfHostIfname(vswitch: string, name: string): number | undefi
 /** Name of the namespace that a vswitch of kind `bridge` lives in, such as `ecdock-br0`. */
 export function vswitchNetns(name: string): string {
   return `${NETNS_PREFIX}${name}`
-}
-
-/**
- * Passes the name of a namespace, which is a file name under /run/netns: 1 to 64 bytes without `/` and NUL,
- * neither `.` nor `..`, printable. Throws NAME_INVALID.
- */
-export function checkNetnsName(name: string): void {
-  const why = netnsNameFault(name)
-  if (why === undefined) return
-  throw new EcdockError('NAME_INVALID', 'check namespace name', `namespace name ${quoted(name)} ${why}`, {
-    hint: `Give a name of 1 to ${NETNS_NAME_BYTES} bytes, such as blue.`,
-  })
-}
-
-function netnsNameFault(name: unknown): string | undefined {
-  if (typeof name !== 'string') return 'is not text'
-  if (name === '') return 'is empty'
-  if (Buffer.byteLength(name) > NETNS_NAME_BYTES) {
-    return `has ${Buffer.byteLength(name)} bytes and may have ${NETNS_NAME_BYTES}`
-  }
-  if (name === '.' || name === '..') return 'means a directory'
-  if (name.includes('/')) return 'holds a "/"'
-  if (/\p{C}/u.test(name)) return 'holds characters that cannot be printed'
-  return undefined
 }

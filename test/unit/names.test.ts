@@ -3,9 +3,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseSubnet } from '../../src/addressing/subnet.js'
 import { EcdockError, type ErrorCode } from '../../src/errors.js'
+import { checkNetnsName } from '../../src/kernel/netns-name.js'
 import {
   checkIfname,
-  checkNetnsName,
   checkVswitchName,
   hostIfname,
   slotOfHostIfname,
