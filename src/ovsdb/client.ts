@@ -78,6 +78,11 @@ export class OvsdbClient {
     this.#database = options.database ?? DATABASE
   }
 
+  /** Time for a transaction that says nothing else, in ms. */
+  get requestTimeoutMs(): number {
+    return this.#requestTimeoutMs
+  }
+
   get connected(): boolean {
     return this.#connection?.open === true
   }

@@ -7,9 +7,9 @@ import type { OvsdbClient } from '../ovsdb/client.js'
 import { insert, mutate, type Operation } from '../ovsdb/operations.js'
 import { named, type Uuid } from '../ovsdb/value.js'
 import { requireBridge } from './ovs.js'
-import { BRIDGE_KEYS } from './ovs-marks.js'
-import { UNDO_MS, undoUnlessRefused } from './ovs-undo.js'
-import { parsePortAlias, type VswitchRecord } from './record.js'
+import { BRIDGE_KEYS, databaseMark } from './ovs-marks.js'
+import { undoMs, undoUnlessRefused } from './ovs-undo.js'
+import { type PortRecord, parsePortAlias, type VswitchRecord } from './record.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */
 const UPLINK_OFPORT = 65261
@@ -54,7 +54,7 @@ export async function createOvsBridge(
       const made = listOvsBridges(client).some(
         ({ name, subnet }) => name === record.name && subnet === record.subnet,
       )
-      if (made) await deleteRow(client, requireBridge(client, record.name).uuid, UNDO_MS)
+      if (made) await deleteRow(client, requireBridge(client, record.name).uuid, undoMs(client))
     })
     throw error
   }
@@ -82,6 +82,16 @@ export function listOvsBridges(client: OvsdbClient): OvsBridge[] {
     bridges.push({ name: row.name, subnet, ipv6Prefix, usermode: row.datapath_type === 'netdev' })
   }
   return bridges.sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/**
+ * Whether an interface that carries the mark of a port is left over from a vswitch of this database which is gone. A
+ * port of a vswitch that the database does not know may as well belong to another database on this host.
+ */
+export function isLeftOver(client: OvsdbClient, name: string, record: PortRecord): boolean {
+  const { replica } = client
+  const known = replica.byName('Bridge', record.vswitch) ?? replica.byName('Port', name)
+  return known === undefined && record.ovsdb !== undefined && record.ovsdb === databaseMark(client)
 }
 
 async function checkVacant(

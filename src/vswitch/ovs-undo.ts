@@ -2,8 +2,12 @@ import type { OvsdbClient } from '../ovsdb/client.js'
 import { comment } from '../ovsdb/operations.js'
 import { refusalOf } from '../ovsdb/result.js'
 
+const LONGEST_UNDO_MS = 5000
+
 /** How long each part of an undo may take, in ms: the caller waits for it with an error in hand. */
-export const UNDO_MS = 5000
+export function undoMs(client: OvsdbClient): number {
+  return Math.min(LONGEST_UNDO_MS, client.requestTimeoutMs)
+}
 
 /**
  * Undoes a transaction that ended with `error`, which may have been carried out all the same: its answer was lost,
@@ -20,7 +24,7 @@ export async function undoUnlessRefused(
 ): Promise<void> {
   if (refusalOf(error) !== undefined) return
   try {
-    await client.transact([comment('ecdock-fast: undo')], { timeoutMs: UNDO_MS })
+    await client.transact([comment('ecdock-fast: undo')], { timeoutMs: undoMs(client) })
     await undo()
   } catch {
     // See above.

@@ -8,8 +8,8 @@ import { named, type Uuid } from '../ovsdb/value.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { vswitchDeleted } from './host-side.js'
 import { hostIfname, slotOfHostIfname } from './names.js'
-import { PORT_KEYS } from './ovs-marks.js'
-import { UNDO_MS, undoUnlessRefused } from './ovs-undo.js'
+import { databaseMark, PORT_KEYS } from './ovs-marks.js'
+import { undoMs, undoUnlessRefused } from './ovs-undo.js'
 import { slotTaken } from './plug-failure.js'
 import { LINK_GROUP, type VswitchRecord } from './record.js'
 import type { Port } from './vswitch.js'
@@ -28,6 +28,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, client: Ovs
     ipv6Prefix: record.ipv6Prefix,
     maxSlot: MAX_OFPORT,
     netns: '',
+    ovsdb: databaseMark(client),
     interfaces: (wiring) => [
       {
         op: 'veth',
@@ -120,7 +121,7 @@ class Connecting {
   /** Removes the rows of these ports, as far as they are there. */
   #takeBack(made: readonly MadePort[]): Promise<void> {
     const slots = made.map((port) => port.wiring.slot)
-    return disconnect(this.#client, this.#name, slots, UNDO_MS)
+    return disconnect(this.#client, this.#name, slots, undoMs(this.#client))
   }
 }
 

@@ -285,7 +285,7 @@ faultTest('a plug that was aborted before it began changes nothing', () =>
 
 faultTest('a program that is killed half-way leaves only what `cleanup` and `unplug` take away', () =>
   onBridge(async ({ host, vswitch, targets }) => {
-    for (const delay of [0, 3, 10, 30]) {
+    for (const delay of [0, 20]) {
       const requests = Array.from({ length: 200 }, () => ({ target: { netns: targets[0] ?? '' } }))
       const job: Job = { vswitch: 'br0', requests }
       const child = spawn(process.execPath, [LIBRARY_PROGRAM, JSON.stringify(job)], { stdio: 'ignore' })
