@@ -1,14 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
 import type { SlotContainers } from './containers/slot-containers.js'
-import { EcdockError } from './errors.js'
-import type { Kernel } from './kernel/kernel.js'
-import { deleteBridge } from './vswitch/bridge.js'
-import { slotOfHostIfname, vswitchNetns } from './vswitch/names.js'
-import { LINK_GROUP, parsePortAlias } from './vswitch/record.js'
+import { asEcdockError, EcdockError } from './errors.js'
+import type { Kernel, Link } from './kernel/kernel.js'
+import { bridgeNetns, deleteBridge } from './vswitch/bridge.js'
+import { slotOfHostIfname } from './vswitch/names.js'
+import { LINK_GROUP, type PortRecord, parsePortAlias } from './vswitch/record.js'
 import type { Vswitch } from './vswitch/vswitch.js'
 
 /** Between the two looks that decide what is left behind, in ms. */
 const SECOND_LOOK_MS = 1000
+/** Names that a sentence about many of them shows. */
+const NAMES_SHOWN = 5
 
 export interface Removal {
   /** `port`: with its rows; `link`: an interface that belongs to no port; `vswitch`: one that is half made. */
@@ -18,18 +20,34 @@ export interface Removal {
   why: string
 }
 
+export interface FailedRemoval extends Removal {
+  error: EcdockError
+}
+
 export interface CleanupReport {
   dryRun: boolean
   /** What was removed, or would be. */
   removed: Removal[]
-  /** What could not be looked at, and why: one sentence each. */
+  /** What should have been removed and could not be. */
+  failed: FailedRemoval[]
+  /** What could not be looked at or told to be ours to remove, and why: one sentence each. */
   skipped: string[]
+}
+
+/** The vswitches of this host at one moment. */
+export interface Sight {
+  vswitches: readonly Vswitch[]
+  /**
+   * Whether an interface of the host with the mark of a port is left over from a vswitch of Open vSwitch which is
+   * gone; or, when OVSDB did not answer, why.
+   */
+  isLeftOver: ((name: string, record: PortRecord) => boolean) | EcdockError
 }
 
 interface World {
   kernel: Kernel
-  vswitches: readonly Vswitch[]
   containers: SlotContainers
+  look: () => Promise<Sight>
 }
 
 /** A removal, and how it is done. */
@@ -40,13 +58,19 @@ interface Finding extends Removal {
 /**
  * Removes what crashes and ended containers left behind: ports without a device, ports of containers that
  * have ended, interfaces without a port, vswitches that are only half there. Everything is known to be ours
- * by the mark that it carries.
+ * by the mark that it carries, and to be left over by what the kernel and OVSDB say: where they say nothing, it stays.
  */
 export async function cleanup(world: World, dryRun: boolean): Promise<CleanupReport> {
-  const report: CleanupReport = { dryRun, removed: [], skipped: [] }
+  const report: CleanupReport = { dryRun, removed: [], failed: [], skipped: [] }
   for (const { remove, ...removal } of await lasting(world, report.skipped)) {
-    if (!dryRun) await remove()
-    report.removed.push(removal)
+    try {
+      if (!dryRun) await remove()
+      report.removed.push(removal)
+    } catch (cause) {
+      const error = asEcdockError(cause, 'cleanup')
+      // Somebody else was faster, or the kernel: it is gone.
+      if (error.code !== 'SLOT_EMPTY') report.failed.push({ ...removal, error })
+    }
   }
   return report
 }
@@ -62,20 +86,22 @@ async function lasting(world: World, skipped: string[]): Promise<Finding[]> {
   return first.flatMap((finding) => again.get(`${finding.kind} ${finding.name}`) ?? [])
 }
 
-async function look(world: World, skipped: string[]): Promise<Finding[]> {
+async function look({ kernel, containers, look }: World, skipped: string[]): Promise<Finding[]> {
+  const sight = await look()
+  const { vswitches } = sight
   return [
-    ...(await halfMadeVswitches(world)),
-    ...(await brokenPorts(world)),
-    ...(await endedContainers(world, skipped)),
-    ...(await strayLinks(world)),
+    ...(await halfMadeVswitches(kernel, vswitches)),
+    ...(await brokenPorts(vswitches, skipped)),
+    ...(await endedContainers(containers, vswitches, skipped)),
+    ...(await strayLinks(kernel, sight, skipped)),
   ]
 }
 
-async function halfMadeVswitches({ kernel, vswitches }: World): Promise<Finding[]> {
+async function halfMadeVswitches(kernel: Kernel, vswitches: readonly Vswitch[]): Promise<Finding[]> {
   const found: Finding[] = []
   for (const { kind, name } of vswitches) {
     if (kind !== 'bridge') continue
-    const [bridge] = await kernel.linksByName(netnsOf(name), [name])
+    const [bridge] = await kernel.linksByName(bridgeNetns(name), [name])
     if (bridge !== undefined) continue
     found.push({
       kind: 'vswitch',
@@ -87,19 +113,28 @@ async function halfMadeVswitches({ kernel, vswitches }: World): Promise<Finding[
   return found
 }
 
-async function brokenPorts({ vswitches }: World): Promise<Finding[]> {
+async function brokenPorts(vswitches: readonly Vswitch[], skipped: string[]): Promise<Finding[]> {
   const found: Finding[] = []
   for (const vswitch of vswitches) {
-    for (const port of await vswitch.ports()) {
-      if (port.state === 'ghost') found.push(portFinding(vswitch, port, 'its device is gone'))
-      if (port.state === 'stray') found.push(portFinding(vswitch, port, 'OVSDB does not know it'))
+    try {
+      for (const port of await vswitch.ports()) {
+        if (port.state === 'ghost') found.push(portFinding(vswitch, port, 'its device is gone'))
+        if (port.state === 'stray') found.push(portFinding(vswitch, port, 'OVSDB does not know it'))
+      }
+    } catch (error) {
+      if (!(error instanceof EcdockError)) throw error
+      skipped.push(`The ports of ${vswitch.name} were not looked at: ${error.message}`)
     }
   }
   return found
 }
 
 /** A container's namespace can outlive it, held by a file or another process; its port then stays. */
-async function endedContainers({ vswitches, containers }: World, skipped: string[]): Promise<Finding[]> {
+async function endedContainers(
+  containers: SlotContainers,
+  vswitches: readonly Vswitch[],
+  skipped: string[],
+): Promise<Finding[]> {
   const found: Finding[] = []
   try {
     for (const container of await containers.list()) {
@@ -119,42 +154,53 @@ async function endedContainers({ vswitches, containers }: World, skipped: string
 }
 
 /** What a crash left between making an interface and connecting it. */
-async function strayLinks({ kernel, vswitches }: World): Promise<Finding[]> {
+async function strayLinks(
+  kernel: Kernel,
+  { vswitches, isLeftOver }: Sight,
+  skipped: string[],
+): Promise<Finding[]> {
   const found: Finding[] = []
-  const places = ['', ...vswitches.filter(({ kind }) => kind === 'bridge').map(({ name }) => netnsOf(name))]
-  for (const netns of places) {
-    for (const link of await kernel.links(netns)) {
-      if (link.kind !== 'veth' || !isStray(link, netns, vswitches)) continue
-      found.push({
-        kind: 'link',
-        name: link.name,
-        why: 'it belongs to no port',
-        remove: () => kernel.deleteLinks(netns, [link.ifindex]),
-      })
+  const doubtful: string[] = []
+  const finding = (netns: string, { name, ifindex }: Link): Finding => {
+    const remove = () => kernel.deleteLinks(netns, [ifindex])
+    return { kind: 'link', name, why: 'it belongs to no port', remove }
+  }
+  for (const link of await kernel.links('')) {
+    const record = link.kind === 'veth' ? parsePortAlias(link.alias) : undefined
+    if (record === undefined) {
+      if (isUnmarked(link, vswitches, 'ovs')) found.push(finding('', link))
+    } else if (!vswitches.some(({ name }) => name === record.vswitch)) {
+      if (isLeftOver instanceof EcdockError || !isLeftOver(link.name, record)) doubtful.push(link.name)
+      else found.push(finding('', link))
     }
   }
+  for (const vswitch of vswitches) {
+    if (vswitch.kind !== 'bridge') continue
+    const netns = bridgeNetns(vswitch.name)
+    for (const link of await kernel.links(netns)) {
+      if (isUnmarked(link, [vswitch], 'bridge')) found.push(finding(netns, link))
+    }
+  }
+  if (doubtful.length > 0) skipped.push(leftAlone(doubtful, isLeftOver))
   return found
 }
 
-function isStray(
-  link: { name: string; alias: string; group: number },
-  netns: string,
-  vswitches: readonly Vswitch[],
-): boolean {
-  const record = parsePortAlias(link.alias)
-  if (record !== undefined) return netns === '' && !vswitches.some(({ name }) => name === record.vswitch)
-  // Made, but not yet marked: our group, and a name that only a slot of this vswitch can have.
-  const owner = vswitches.find(
-    ({ kind, name }) =>
-      netns === (kind === 'bridge' ? netnsOf(name) : '') && slotOfHostIfname(name, link.name) !== undefined,
+/** Made, but not yet marked: our group, and a name that only a slot of such a vswitch can have. */
+function isUnmarked(link: Link, vswitches: readonly Vswitch[], kind: Vswitch['kind']): boolean {
+  if (link.kind !== 'veth' || link.alias !== '' || link.group !== LINK_GROUP) return false
+  return vswitches.some(
+    (vswitch) => vswitch.kind === kind && slotOfHostIfname(vswitch.name, link.name) !== undefined,
   )
-  return link.alias === '' && link.group === LINK_GROUP && owner !== undefined
+}
+
+function leftAlone(names: readonly string[], isLeftOver: Sight['isLeftOver']): string {
+  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
+  const shown = names.slice(0, NAMES_SHOWN).join(', ') + more
+  return isLeftOver instanceof EcdockError
+    ? `What may be ports of Open vSwitch was left alone (${shown}): ${isLeftOver.message}`
+    : `Ports of a vswitch that this Open vSwitch database does not know were left alone (${shown}): they may belong to another database.`
 }
 
 function portFinding(vswitch: Vswitch, port: { slot: number; hostIfname: string }, why: string): Finding {
   return { kind: 'port', name: port.hostIfname, why, remove: () => vswitch.unplug(port.slot) }
-}
-
-function netnsOf(name: string): string {
-  return `/run/netns/${vswitchNetns(name)}`
 }

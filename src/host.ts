@@ -1,20 +1,26 @@
 import { existsSync } from 'node:fs'
 import { parseIpv6Prefix } from './addressing/ipv6-prefix.js'
 import { parseSubnet } from './addressing/subnet.js'
-import { type CleanupReport, cleanup } from './cleanup.js'
+import { type CleanupReport, cleanup, type Sight } from './cleanup.js'
 import { SlotContainers } from './containers/slot-containers.js'
-
 import { DockerEngine } from './docker/engine.js'
-import { EcdockError } from './errors.js'
+import { EcdockError, type ErrorCode } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
 import { loadKernel } from './kernel/native.js'
 import { OvsdbClient } from './ovsdb/client.js'
+import { comment } from './ovsdb/operations.js'
 import { quoted } from './quoted.js'
 import type { Backend, Surroundings } from './vswitch/backend.js'
 import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } from './vswitch/bridge.js'
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
 import { ovsBackend } from './vswitch/ovs.js'
-import { createOvsBridge, deleteOvsBridge, listOvsBridges, type OvsBridge } from './vswitch/ovs-bridge.js'
+import {
+  createOvsBridge,
+  deleteOvsBridge,
+  isLeftOver,
+  listOvsBridges,
+  type OvsBridge,
+} from './vswitch/ovs-bridge.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 
@@ -30,6 +36,9 @@ export interface HostOptions {
 }
 
 export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
+/** How long OVSDB may take to answer at most when it is only looked at, in ms. */
+const LONGEST_LOOK_MS = 5000
+const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(['OVSDB_UNREACHABLE', 'OVSDB_LOST', 'TIMEOUT'])
 /** The longest that setTimeout can wait. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 export const DEFAULT_IPV6_PREFIX = '2001:db8'
@@ -51,6 +60,7 @@ export class Host {
   readonly containers: SlotContainers
   readonly #ovsdbEndpoint: string
   readonly #ovsTimeoutMs: number | undefined
+  readonly #lookMs: number
   readonly #docker: DockerEngine
   readonly #around: Surroundings
   #ovsdb: Promise<OvsdbClient> | undefined
@@ -59,6 +69,7 @@ export class Host {
     this.kernel = kernel
     this.#ovsdbEndpoint = options.ovsdb ?? DEFAULT_OVSDB
     this.#ovsTimeoutMs = options.ovsTimeoutMs
+    this.#lookMs = Math.min(LONGEST_LOOK_MS, options.ovsTimeoutMs ?? LONGEST_LOOK_MS)
     this.#docker = new DockerEngine(options.docker)
     this.#around = { kernel, docker: () => this.#docker, hasIpv6: existsSync('/proc/sys/net/ipv6') }
     this.containers = new SlotContainers(this.#docker)
@@ -109,10 +120,12 @@ export class Host {
 
   /** All vswitches, by kind and name. Those of Open vSwitch are left out when OVSDB cannot be reached. */
   async vswitches(): Promise<Vswitch[]> {
-    const bridges = (await listBridges(this.kernel)).map(bridgeBackend)
-    const client = await this.#ovsdbIfThere()
-    const ovs = client === undefined ? [] : listOvsBridges(client).map((record) => ovsOf(record, client))
-    return [...bridges, ...ovs].map((backend) => this.#switch(backend))
+    const { vswitches, isLeftOver } = await this.#look()
+    // Not to have Open vSwitch is usual; to have one that hangs is not.
+    if (isLeftOver instanceof EcdockError && isLeftOver.code !== 'OVSDB_UNREACHABLE') {
+      process.emitWarning(`Vswitches of Open vSwitch were left out: ${isLeftOver.message}`, 'EcdockWarning')
+    }
+    return [...vswitches]
   }
 
   /** Deletes a vswitch and every port on it; the targets keep running. Throws VSWITCH_NOT_FOUND. */
@@ -125,11 +138,7 @@ export class Host {
   /** Removes what crashes and ended containers left behind, only what is ours. */
   async cleanup(options: { dryRun?: boolean } = {}): Promise<CleanupReport> {
     return cleanup(
-      {
-        kernel: this.kernel,
-        vswitches: await this.vswitches(),
-        containers: this.containers,
-      },
+      { kernel: this.kernel, containers: this.containers, look: () => this.#look() },
       options.dryRun ?? false,
     )
   }
@@ -141,6 +150,14 @@ export class Host {
     await Promise.allSettled([ovsdb?.then((client) => client.close()), this.#docker.close()])
   }
 
+  async #look(): Promise<Sight> {
+    const bridges = (await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record)))
+    const client = await this.#ovsdbIfThere()
+    if (client instanceof EcdockError) return { vswitches: bridges, isLeftOver: client }
+    const ovs = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, client)))
+    return { vswitches: [...bridges, ...ovs], isLeftOver: (name, record) => isLeftOver(client, name, record) }
+  }
+
   #switch(backend: Backend): Vswitch {
     return new SlotSwitch(backend, this.#around)
   }
@@ -149,27 +166,30 @@ export class Host {
     const bridge = await findBridge(this.kernel, name)
     if (bridge !== undefined) return bridgeBackend(bridge)
     const client = await this.#ovsdbIfThere()
-    const ovs =
-      client === undefined ? undefined : listOvsBridges(client).find((record) => record.name === name)
-    if (client !== undefined && ovs !== undefined) return ovsOf(ovs, client)
-    const foreign = client?.replica.byName('Bridge', name) !== undefined
+    if (client instanceof EcdockError) {
+      throw new EcdockError('VSWITCH_NOT_FOUND', 'find vswitch', `there is no vswitch ${name}`, {
+        hint: `Open vSwitch was not asked: nothing answers at ${this.#ovsdbEndpoint}. "ecdock-fast ls" shows the vswitches.`,
+        cause: client,
+      })
+    }
+    const ovs = listOvsBridges(client).find((record) => record.name === name)
+    if (ovs !== undefined) return ovsOf(ovs, client)
+    const foreign = client.replica.byName('Bridge', name) !== undefined
     throw new EcdockError(
       'VSWITCH_NOT_FOUND',
       'find vswitch',
       foreign
         ? `Open vSwitch has a bridge ${name}, but it was not created by ecdock-fast`
         : `there is no vswitch ${name}`,
-      {
-        hint:
-          client === undefined
-            ? `Open vSwitch was not asked: nothing answers at ${this.#ovsdbEndpoint}. "ecdock-fast ls" shows the vswitches.`
-            : '"ecdock-fast ls" shows the vswitches; "ecdock-fast create-vswitch" makes one.',
-      },
+      { hint: '"ecdock-fast ls" shows the vswitches; "ecdock-fast create-vswitch" makes one.' },
     )
   }
 
   async #connectOvsdb(): Promise<OvsdbClient> {
-    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint, { requestTimeoutMs: this.#ovsTimeoutMs })
+    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint, {
+      connectTimeoutMs: this.#lookMs,
+      requestTimeoutMs: this.#ovsTimeoutMs,
+    })
     try {
       return await this.#ovsdb
     } catch (error) {
@@ -178,12 +198,17 @@ export class Host {
     }
   }
 
-  /** Many hosts have no Open vSwitch, and need none for the other kinds. */
-  async #ovsdbIfThere(): Promise<OvsdbClient | undefined> {
+  /**
+   * The database with its replica up to date, or why there is none: many hosts have no Open vSwitch, or one that
+   * hangs, and need none for the other kinds.
+   */
+  async #ovsdbIfThere(): Promise<OvsdbClient | EcdockError> {
     try {
-      return await this.#connectOvsdb()
+      const client = await this.#connectOvsdb()
+      await client.transact([comment('ecdock-fast: look')], { timeoutMs: this.#lookMs })
+      return client
     } catch (error) {
-      if (error instanceof EcdockError && error.code === 'OVSDB_UNREACHABLE') return undefined
+      if (error instanceof EcdockError && NO_ANSWER.has(error.code)) return error
       throw error
     }
   }

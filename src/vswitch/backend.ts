@@ -34,6 +34,8 @@ export interface Backend {
   readonly maxSlot?: number
   /** Namespace of the host sides. */
   readonly netns: string
+  /** Kind `ovs`: the database that the vswitch is in. */
+  readonly ovsdb?: string | undefined
 
   /** The steps that make a port's two interfaces. */
   interfaces(wiring: Wiring): Step[]

@@ -17,7 +17,7 @@ import { LINK_GROUP, parsePortAlias, parseVswitchAlias, type VswitchRecord, vswi
  * namespace carries the vswitch's record.
  */
 export function bridgeBackend(record: VswitchRecord): Backend {
-  const netns = pathOf(record.name)
+  const netns = bridgeNetns(record.name)
   return {
     kind: 'bridge',
     name: record.name,
@@ -53,7 +53,7 @@ export async function createBridge(
 /** The steps that create the vswitch; shown by `create-vswitch --explain`. */
 export function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step[] {
   const { name } = record
-  const netns = pathOf(name)
+  const netns = bridgeNetns(name)
   const own = switchAddress(subnet, record.ipv6Prefix)
   const alias = vswitchAlias(record)
   const steps: Step[] = [
@@ -84,7 +84,7 @@ export function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean
 
 /** All links first: when a namespace dies with links in it, the kernel takes them away some time later. */
 export async function deleteBridge(kernel: Kernel, name: string): Promise<void> {
-  const netns = pathOf(name)
+  const netns = bridgeNetns(name)
   const links = await kernel.links(netns)
   const ours = links.filter(isOurs).map((link) => link.ifindex)
   await kernel.deleteLinks(netns, ours)
@@ -121,7 +121,8 @@ function unlessGone(error: unknown): [] {
   throw error
 }
 
-function pathOf(name: string): string {
+/** The path of the namespace that a vswitch of this kind lives in. */
+export function bridgeNetns(name: string): string {
   return `/run/netns/${vswitchNetns(name)}`
 }
 

@@ -1,3 +1,5 @@
+import type { OvsdbClient } from '../ovsdb/client.js'
+
 /** Keys of external_ids that mark a Bridge row as a vswitch of ours. */
 export const BRIDGE_KEYS = {
   subnet: 'ecdock-fast-subnet',
@@ -11,3 +13,11 @@ export const PORT_KEYS = {
   ifname: 'ecdock-fast-ifname',
   netns: 'ecdock-fast-netns',
 } as const
+
+/**
+ * A name for the database that a client speaks to: the first 8 hexadecimal digits of the UUID of its root row, which
+ * it keeps as long as it lives. Undefined when nobody has initialised it.
+ */
+export function databaseMark(client: OvsdbClient): string | undefined {
+  return client.replica.root?.uuid.slice(0, 8)
+}

@@ -118,10 +118,11 @@ export class Plugging {
       for (const { item } of automatic.slice(chosen.length)) this.#fail(item, error)
     }
     const slots = [...chosen]
+    const place = this.#place()
     for (const { item, target } of resolved) {
       const slot = item.request.slot ?? slots.shift()
       if (slot === undefined) continue
-      admitted.push({ item, wiring: wire({ ...this.#place() }, item.request, target, slot) })
+      admitted.push({ item, wiring: wire(place, item.request, target, slot) })
     }
   }
 
@@ -131,8 +132,8 @@ export class Plugging {
   }
 
   #place() {
-    const { name, subnet, ipv6Prefix } = this.#backend
-    return { name, subnet, ipv6Prefix, hasIpv6: this.#around.hasIpv6 }
+    const { name, subnet, ipv6Prefix, ovsdb } = this.#backend
+    return { name, subnet, ipv6Prefix, ovsdb, hasIpv6: this.#around.hasIpv6 }
   }
 
   #limits() {

@@ -13,6 +13,8 @@ export interface PortRecord {
   mac: string
   /** What was plugged in, as people name it; cut when it is too long. */
   target: string
+  /** Kind `ovs`: the database that the vswitch is in, as {@link databaseMark} names it. */
+  ovsdb?: string | undefined
 }
 
 export interface VswitchRecord {
@@ -39,8 +41,10 @@ export function portMark(vswitch: string, slot: number): string {
  */
 export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): string {
   const room = { ifname: 15 - '{ifname}'.length, netns: 20 - '{netns}'.length }
+  const database = record.ovsdb === undefined ? '' : `ovsdb=${record.ovsdb} `
   const head =
-    `${portMark(record.vswitch, record.slot)}ifname={ifname} netns={netns} ` + `mac=${record.mac} target=`
+    `${portMark(record.vswitch, record.slot)}ifname={ifname} netns={netns} ` +
+    `mac=${record.mac} ${database}target=`
   return head + cut(encodeURI(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
 }
 
@@ -55,9 +59,10 @@ export function parsePortAlias(alias: string): PortRecord | undefined {
     vswitch,
     slot,
     ifname: words.get('ifname') ?? '',
-    netnsId: Number(words.get('netns') ?? 0),
+    netnsId: Number(words.get('netns')) || 0,
     mac: words.get('mac') ?? '',
     target: decode(words.get('target') ?? ''),
+    ovsdb: words.get('ovsdb'),
   }
 }
 

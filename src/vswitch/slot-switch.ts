@@ -85,9 +85,12 @@ export class SlotSwitch implements Vswitch {
     const resolved = await resolveTarget(target, this.#around.docker)
     const slot = options.slot ?? (await this.#lowestFree(limits))
     const ifname = options.ifname ?? (await this.#lowestIfname(resolved.netns))
-    const { name, subnet, ipv6Prefix } = this.#backend
-    const place = { name, subnet, ipv6Prefix, hasIpv6: this.#around.hasIpv6 }
-    const wiring = wire(place, { ...request, ifname }, resolved, slot)
+    const wiring = wire(
+      { ...this.#backend, hasIpv6: this.#around.hasIpv6 },
+      { ...request, ifname },
+      resolved,
+      slot,
+    )
     const netnsId = await this.#around.kernel.namespaceId(resolved.netns)
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
     const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))

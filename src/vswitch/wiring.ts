@@ -1,9 +1,9 @@
 import { parseMac } from '../addressing/mac.js'
 import { checkMtu, IPV6_MIN_MTU } from '../addressing/mtu.js'
 import { type SlotAddress, slotAddress } from '../addressing/slot.js'
-import type { Subnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
 import type { ResolvedTarget } from '../target/target.js'
+import type { Backend } from './backend.js'
 import { checkIfname, hostIfname } from './names.js'
 import { portAlias } from './record.js'
 import type { PlugRequest } from './vswitch.js'
@@ -46,7 +46,7 @@ export function checkRequest(request: PlugRequest): void {
 }
 
 export function wire(
-  vswitch: { name: string; subnet: Subnet; ipv6Prefix: string; hasIpv6: boolean },
+  vswitch: Pick<Backend, 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'> & { hasIpv6: boolean },
   request: PlugRequest,
   target: ResolvedTarget,
   slot: number,
@@ -64,6 +64,6 @@ export function wire(
     address,
     ipv6: vswitch.hasIpv6 && mtu >= IPV6_MIN_MTU,
     gateway: request.defaultRoute === false ? undefined : vswitch.subnet.address,
-    alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label }),
+    alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
   }
 }

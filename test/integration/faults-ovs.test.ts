@@ -150,6 +150,53 @@ ovsTest('OVSDB that hangs: TIMEOUT, no interface is left, and `cleanup` finds wh
   }),
 )
 
+ovsTest('while OVSDB does not answer, `cleanup` leaves the ports alone, and says so', () =>
+  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, host }) => {
+    const vswitch = await host.vswitch('ovs0')
+    await vswitch.plug({ netns: FIRST })
+    const elsewhere = await Host.open({ ovsdb: 'unix:/nowhere/db.sock' })
+    const { removed, skipped } = await elsewhere.cleanup()
+    assert.equal(removed, [])
+    assert.match(
+      skipped.join(),
+      /left alone \(ovs0-s1\): No OVSDB server can be reached at \/nowhere\/db\.sock/,
+    )
+    await elsewhere.close()
+
+    process.kill(ovs.serverPid ?? 0, 'SIGSTOP')
+    const hanging = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: 1000 })
+    const br0 = await hanging.createVswitch({ name: 'br0', subnet: '10.9.0.254/24' })
+    for (const asked of [host, hanging]) {
+      const report = await asked.cleanup()
+      assert.equal(report.removed, [])
+      assert.match(report.skipped.join(), /left alone \(ovs0-s1\): The OVSDB server did not answer/)
+    }
+    // Who does not use Open vSwitch is not held up by it for good.
+    assert.equal(
+      (await hanging.vswitches()).map(({ name }) => name),
+      [br0.name],
+    )
+    process.kill(ovs.serverPid ?? 0, 'SIGCONT')
+    await hanging.deleteVswitch('br0')
+    await hanging.close()
+    assert.ok(await pings(FIRST, '10.0.0.254'))
+  }),
+)
+
+ovsTest('`cleanup` leaves the ports of another database on the same host alone', () =>
+  onOvs({}, async ({ vswitch }) => {
+    await vswitch.plug({ netns: FIRST })
+    const other = await startOvs({ vswitchd: false })
+    const host = await Host.open({ ovsdb: other.ovsdb })
+    const { removed, skipped } = await host.cleanup()
+    assert.equal(removed, [])
+    assert.match(skipped.join(), /left alone \(ovs0-s1\): they may belong to another database/)
+    assert.ok(await pings(FIRST, '10.0.0.254'))
+    await host.close()
+    await other.stop()
+  }),
+)
+
 ovsTest('a server that is restarted between two plugs is not noticed', () =>
   onOvs({}, async ({ ovs, vswitch }) => {
     await vswitch.plug({ netns: FIRST })

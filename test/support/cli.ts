@@ -106,7 +106,7 @@ export class FakeWorld {
         this.calls.push(`delete ${name}`)
         this.switches.delete(name)
       },
-      cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [], skipped: [] }),
+      cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [], failed: [], skipped: [] }),
       close: async () => {
         this.closed = true
       },

@@ -16,6 +16,7 @@ export const cleanup: CommandSpec<CleanupFlags> = {
   run: (invocation, _args, flags) =>
     invocation.withWorld(async (world) => {
       const report = await world.cleanup({ dryRun: flags.dryRun === true })
-      return { document: report, text: () => cleanupText(report) }
+      const errors = report.failed.map(({ error }) => error)
+      return { document: report, text: () => cleanupText(report), errors }
     }),
 }

@@ -1,0 +1,100 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { cleanup, type Sight } from '../../src/cleanup.js'
+import { EcdockError } from '../../src/errors.js'
+import type { Kernel, Link } from '../../src/kernel/kernel.js'
+import { LINK_GROUP, type PortRecord } from '../../src/vswitch/record.js'
+import type { Port, Vswitch } from '../../src/vswitch/vswitch.js'
+
+/** A vswitch of kind `ovs` whose ports are all ghosts; unplugging a slot fails with the error that is given for it. */
+function ghosts(name: string, slots: readonly number[], errors: Record<number, EcdockError> = {}) {
+  const unplugged: number[] = []
+  const vswitch = {
+    name,
+    kind: 'ovs',
+    ports: async () =>
+      slots.map((slot) => ({ slot, hostIfname: `${name}-s${slot}`, state: 'ghost' }) as Port),
+    unplug: async (slot: number) => {
+      const error = errors[slot]
+      if (error !== undefined) throw error
+      unplugged.push(slot)
+    },
+  } as Partial<Vswitch> as Vswitch
+  return { vswitch, unplugged }
+}
+
+/** The host's interfaces, each with the alias of a port. */
+function kernelWith(aliases: Record<string, string>) {
+  const deleted: number[] = []
+  const links = Object.entries(aliases).map(
+    ([name, alias], at) => ({ name, alias, ifindex: at + 1, kind: 'veth', group: LINK_GROUP }) as Link,
+  )
+  const kernel = {
+    links: async () => links,
+    deleteLinks: async (_netns: string, ifindexes: readonly number[]) => void deleted.push(...ifindexes),
+  } as Partial<Kernel> as Kernel
+  return { kernel, deleted }
+}
+
+const containers = { list: async () => [] } as never
+const away = new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', 'No OVSDB server can be reached.')
+const lost = new EcdockError('OVSDB_LOST', 'ovsdb', 'The connection was lost.')
+const empty = new EcdockError('SLOT_EMPTY', 'unplug', 'slot 2 of ovs0 is empty')
+
+function world(kernel: Kernel, sight: Sight) {
+  return { kernel, containers, look: async () => sight }
+}
+
+test('what cannot be removed does not keep the rest from being removed', async () => {
+  const { vswitch, unplugged } = ghosts('ovs0', [1, 2, 3], { 1: lost, 2: empty })
+  const { kernel } = kernelWith({})
+  const report = await cleanup(world(kernel, { vswitches: [vswitch], isLeftOver: away }), false)
+  assert.equal(unplugged, [3])
+  assert.equal(
+    report.removed.map(({ name }) => name),
+    ['ovs0-s3'],
+  )
+  // The port that was gone already has been removed by somebody else.
+  assert.equal(
+    report.failed.map(({ name, error }) => [name, error.code]),
+    [['ovs0-s1', 'OVSDB_LOST']],
+  )
+})
+
+test('a vswitch whose ports cannot be read does not keep the others from being looked at', async () => {
+  const { vswitch, unplugged } = ghosts('ovs1', [7])
+  const broken = {
+    ...ghosts('ovs0', []).vswitch,
+    ports: () => Promise.reject(lost),
+  } as Vswitch
+  const { kernel } = kernelWith({})
+  const report = await cleanup(world(kernel, { vswitches: [broken, vswitch], isLeftOver: away }), false)
+  assert.equal(unplugged, [7])
+  assert.equal(report.skipped, ['The ports of ovs0 were not looked at: The connection was lost.'])
+})
+
+const PORT = 'ecdock-fast port vswitch=ovs0 slot=1 ifname=eth0 netns=1 mac=52:00:0a:00:00:01'
+
+test('a port is left alone when OVSDB does not say whether its vswitch is gone', async () => {
+  const { kernel, deleted } = kernelWith({ 'ovs0-s1': `${PORT} target=netns:a` })
+  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver: away }), false)
+  assert.equal(report.removed, [])
+  assert.equal(report.skipped, [
+    'What may be ports of Open vSwitch was left alone (ovs0-s1): No OVSDB server can be reached.',
+  ])
+  assert.equal(deleted, [])
+})
+
+test('a port is removed only when its own database says that its vswitch is gone', async () => {
+  const { kernel, deleted } = kernelWith({
+    'ovs0-s1': `${PORT} ovsdb=0123abcd target=netns:a`,
+    'ovs0-s2': `${PORT} ovsdb=99999999 target=netns:a`,
+    'ovs0-s3': `${PORT} target=netns:a`,
+  })
+  const isLeftOver = (_name: string, { ovsdb }: PortRecord) => ovsdb === '0123abcd'
+  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver }), false)
+  assert.equal(deleted, [1])
+  assert.match(report.skipped.join(), /left alone \(ovs0-s2, ovs0-s3\): they may belong to another database/)
+})
+
+test.run()
