@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace ecdock::netlink {
 
 namespace {
 
-constexpr int kDumpTries = 10;
+// Where hundreds of links come and go a second, most dumps are interrupted; a pause lets one through.
+constexpr int kDumpTries = 200;
+constexpr auto kDumpPause = std::chrono::microseconds(200);
 // The kernel makes dump datagrams of up to 32 KiB when the reader offers as much.
 constexpr size_t kReceiveBuffer = 64 * 1024;
 // What was received is read before the next call, so the sockets of a thread can share one.
@@ -136,6 +140,7 @@ Status Socket::dump(Request request, std::string_view op, const std::function<vo
     });
     if (!outcome.ok()) return outcome;
     if (!interrupted) return outcome;
+    if (attempt > 0) std::this_thread::sleep_for(kDumpPause);
   }
   return Error{std::string(op),
                EAGAIN,
