@@ -3,7 +3,7 @@ import { notANetns, permissionError } from '../kernel/native.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
-import { vswitchDeleted } from './host-side.js'
+import { hostSidesByName, vswitchDeleted } from './host-side.js'
 import { parsePortAlias } from './record.js'
 import type { Wiring } from './wiring.js'
 
@@ -24,7 +24,7 @@ export async function plugFailure(
   }
   if (failed.taken !== undefined) {
     // Plugged in again where it is already: the slot is what the caller has to know of.
-    const [link] = await around.kernel.linksByName(backend.netns, [wiring.hostIfname])
+    const [link] = await hostSidesByName(backend, around, [wiring.hostIfname])
     if (link !== undefined) return slotOrNameTaken(wiring, backend, around, details)
     return targetOccupied(failed, wiring, details)
   }
@@ -126,7 +126,7 @@ async function slotOrNameTaken(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  const [link] = await around.kernel.linksByName(backend.netns, [wiring.hostIfname])
+  const [link] = await hostSidesByName(backend, around, [wiring.hostIfname])
   if (link === undefined) {
     const message = `${wiring.target.label} already has an interface ${wiring.ifname}`
     return new EcdockError('IFNAME_TAKEN', 'plug', message, details)

@@ -48,6 +48,11 @@ export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): strin
   return head + cut(encodeURI(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
 }
 
+/** The alias as it is on the interface when it is made. */
+export function filledAlias(wiring: { alias: string }, port: { ifname: string; netnsId: number }): string {
+  return wiring.alias.replace('{ifname}', port.ifname).replace('{netns}', String(port.netnsId))
+}
+
 /** The record of a port's alias, undefined when the interface is not a port of ours. */
 export function parsePortAlias(alias: string): PortRecord | undefined {
   const words = parse(alias, 'port')

@@ -7,6 +7,7 @@ import type { Backend, Surroundings } from './backend.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
 import { readPort, readPorts, takenSlots } from './port-reading.js'
+import { filledAlias } from './record.js'
 import { unplugAll } from './unplugging.js'
 import type {
   BulkOptions,
@@ -56,8 +57,11 @@ export class SlotSwitch implements Vswitch {
     return outcome.port
   }
 
-  plugAll(requests: readonly PlugRequest[], options: BulkOptions<PlugOutcome> = {}): Promise<PlugOutcome[]> {
-    return new Plugging(this.#backend, this.#around, this.#reserved, options).run(requests)
+  async plugAll(
+    requests: readonly PlugRequest[],
+    options: BulkOptions<PlugOutcome> = {},
+  ): Promise<PlugOutcome[]> {
+    return new Plugging(this.#backend, this.#around, this.#reserved, requests, options).run()
   }
 
   async unplug(slot: number): Promise<void> {
@@ -113,5 +117,5 @@ export class SlotSwitch implements Vswitch {
 /** The step with the words filled in that the addon fills in when it is run. */
 function filledIn(step: Step, ifname: string, netnsId: number): Step {
   if (step.op !== 'veth' || step.alias === undefined) return step
-  return { ...step, alias: step.alias.replace('{ifname}', ifname).replace('{netns}', String(netnsId)) }
+  return { ...step, alias: filledAlias({ alias: step.alias }, { ifname, netnsId }) }
 }

@@ -77,7 +77,10 @@ export type UnplugOutcome = { ok: true; slot: number } | { ok: false; slot: numb
 
 export interface BulkOptions<Outcome> {
   signal?: AbortSignal
-  /** Called once for each item as soon as its outcome is known. */
+  /**
+   * Called once for each item as soon as its outcome is known. When it throws, nothing more is plugged in, what it has
+   * not been told of is undone, and the call as a whole fails with what it threw.
+   */
   onOutcome?: (outcome: Outcome, index: number) => void
 }
 

@@ -261,6 +261,27 @@ bridgeTest('outcomes come in the order of the requests, one error for each that 
   }),
 )
 
+bridgeTest('when an onOutcome throws, what it was told of stays, and nothing else', () =>
+  onBridge(1, async ({ vswitch, targets }) => {
+    const requests = Array.from({ length: 80 }, () => ({ target: { netns: targets[0] ?? '' } }))
+    const told: number[] = []
+    const plugging = vswitch.plugAll(requests, {
+      onOutcome: (outcome, index) => {
+        told.push(index)
+        if (told.length === 40) throw new Error(`enough of ${outcome.ok}`)
+      },
+    })
+    assert.match(String(await plugging.catch(String)), 'enough of true')
+    assert.is(told.length, 40)
+    assert.equal(
+      (await vswitch.ports()).map(({ slot }) => slot - 1),
+      told,
+    )
+    const made = await inside(targets[0] ?? '', 'ip', ['-br', 'link', 'show', 'type', 'veth'])
+    assert.is(made.trim().split('\n').length, 40)
+  }),
+)
+
 bridgeTest('what a program has plugged in stays, and the next one finds it', () =>
   onBridge(2, async ({ host, targets }) => {
     const [first = '', second = ''] = targets

@@ -1,0 +1,107 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { EcdockError } from '../../src/errors.js'
+import type { Kernel, MarkedLink } from '../../src/kernel/kernel.js'
+import type { Plan, PlanOutcome } from '../../src/kernel/plan.js'
+import type { Backend } from '../../src/vswitch/backend.js'
+import { bridgeBackend } from '../../src/vswitch/bridge.js'
+import { SlotSwitch } from '../../src/vswitch/slot-switch.js'
+import type { PlugOutcome } from '../../src/vswitch/vswitch.js'
+import { codeOrSlot } from '../support/plugged.js'
+
+const BR0 = bridgeBackend({ name: 'br0', subnet: '10.0.0.254/24', ipv6Prefix: '2001:db8' })
+const DONE: PlanOutcome = { ok: true, ms: 0.1, ifname: 'eth0', netnsId: 77 }
+const TAKEN: PlanOutcome = {
+  ok: false,
+  ms: 0.1,
+  step: 1,
+  op: 'veth add',
+  errno: 'EEXIST',
+  message: 'File exists',
+}
+const broken = new EcdockError('KERNEL', 'link get', 'the kernel said no')
+
+/** A vswitch on a kernel of the test's own, and the interfaces that were taken down again. */
+function laid(kernel: Partial<Kernel>, backend: Partial<Backend> = {}) {
+  const deleted: MarkedLink[] = []
+  const whole = {
+    execute: async (plans: readonly Plan[]) => plans.map(() => DONE),
+    links: async () => [],
+    linksByName: async (_netns: string, names: readonly string[]) => names.map(() => undefined),
+    deleteMarkedLinks: async (_netns: string, links: readonly MarkedLink[]) => {
+      deleted.push(...links)
+      return links.map(() => 'deleted' as const)
+    },
+    ...kernel,
+  } as Partial<Kernel> as Kernel
+  const around = { kernel: whole, docker: () => assert.unreachable() as never, hasIpv6: true }
+  return { vswitch: new SlotSwitch({ ...BR0, ...backend }, around), deleted }
+}
+
+const into = (...slots: number[]) => slots.map((slot) => ({ target: { netns: 'blue' }, slot }))
+
+test('when the kernel does not even say why a plug failed, the others of its batch go on', async () => {
+  const { vswitch } = laid({
+    execute: async (plans) => plans.map((_, at) => (at === 1 ? TAKEN : DONE)),
+    linksByName: () => Promise.reject(broken),
+  })
+  assert.equal((await vswitch.plugAll(into(1, 2, 3))).map(codeOrSlot), [1, 'KERNEL', 3])
+})
+
+test('an interface that cannot be taken down again is told, beside the reason', async () => {
+  const refused = new EcdockError('OVS_PORT_FAILED', 'plug', 'Open vSwitch could not add br0-s1')
+  const { vswitch } = laid(
+    { deleteMarkedLinks: () => Promise.reject(broken) },
+    { connect: async (made) => made.map(({ wiring }) => (wiring.slot === 1 ? refused : undefined)) },
+  )
+  const outcomes = await vswitch.plugAll(into(1, 2))
+  assert.equal(outcomes.map(codeOrSlot), ['OVS_PORT_FAILED', 2])
+  const [first] = outcomes as (PlugOutcome & { ok: false })[]
+  assert.match(
+    first?.error.message ?? '',
+    'could not add br0-s1; its interface could not be removed: the kernel said no',
+  )
+  assert.match(first?.error.hint ?? '', /cleanup/)
+})
+
+test('only the interface that was made is taken down, not another one of its name', async () => {
+  const { vswitch, deleted } = laid({}, { connect: () => Promise.reject(broken) })
+  assert.equal((await vswitch.plugAll(into(4))).map(codeOrSlot), ['KERNEL'])
+  assert.equal(deleted, [
+    {
+      name: 'br0-s4',
+      mark: 'ecdock-fast port vswitch=br0 slot=4 ifname=eth0 netns=77 mac=52:00:0a:00:00:04 target=netns:blue',
+    },
+  ])
+})
+
+test('an onOutcome that throws ends it: what it was not told of is undone', async () => {
+  const disconnected: number[] = []
+  const { vswitch, deleted } = laid(
+    {},
+    {
+      connect: async (made) => made.map(() => undefined),
+      disconnect: async (slots) => void disconnected.push(...slots),
+    },
+  )
+  const oops = new Error('oops')
+  const heard: (string | number)[] = []
+  const onOutcome = (outcome: PlugOutcome) => {
+    heard.push(codeOrSlot(outcome))
+    if (heard.length === 2) throw oops
+  }
+  const plugging = vswitch.plugAll(into(...Array.from({ length: 300 }, (_, at) => (at % 250) + 1)), {
+    onOutcome,
+  })
+  assert.is(await plugging.catch((error: unknown) => error), oops)
+  assert.equal(heard, [1, 2])
+  // The first batch was made and connected; the second was never begun.
+  const undone = [...Array.from({ length: 248 }, (_, at) => at + 3), 1, 2, 3, 4, 5, 6]
+  assert.equal(disconnected, undone)
+  assert.equal(
+    deleted.map(({ name }) => name),
+    undone.map((slot) => `br0-s${slot}`),
+  )
+})
+
+test.run()
