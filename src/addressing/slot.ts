@@ -1,7 +1,6 @@
-import ipaddr from 'ipaddr.js'
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
-import { ipv4FromNumber, ipv4ToNumber, type Subnet } from './subnet.js'
+import { ipv4FromNumber, type Subnet } from './subnet.js'
 
 /** What a slot fixes for whatever is plugged into it. */
 export interface SlotAddress {
@@ -91,13 +90,10 @@ export function lowestFreeSlots(
   return free
 }
 
-/**
- * The slot whose IPv4 address this is (without prefix length); undefined when it is no host address of the
- * subnet, or no IPv4 address in dotted decimal form at all.
- */
-export function slotOfAddress(subnet: Subnet, ipv4: string): number | undefined {
-  if (!ipaddr.IPv4.isValidFourPartDecimal(ipv4)) return undefined
-  const slot = ipv4ToNumber(ipv4) - subnet.networkNumber
+/** The slot whose MAC address this is, in lower case; undefined for every other. */
+export function slotOfMac(subnet: Subnet, mac: string): number | undefined {
+  if (!mac.startsWith('52:00:')) return undefined
+  const slot = Number.parseInt(mac.slice(6).replaceAll(':', ''), 16) - subnet.networkNumber
   return slot >= 1 && slot <= subnet.lastSlot ? slot : undefined
 }
 

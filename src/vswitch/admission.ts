@@ -34,6 +34,8 @@ export class Admission {
   readonly #chosen = new Set<number>()
   /** Slots that requests of this call ask for by number. */
   readonly #asked: ReadonlySet<number>
+  /** MAC addresses that requests of this call ask for, with the index of the first that does. */
+  readonly #macs = new Map<string, number>()
   #known: readonly Port[] | undefined
 
   constructor(
@@ -100,7 +102,9 @@ export class Admission {
       const slot = item.request.slot ?? chosen.shift()
       if (slot === undefined) continue
       try {
-        admitted.push({ item, wiring: wire(place, item.request, target, slot) })
+        const wiring = wire(place, item.request, target, slot)
+        if (item.request.mac !== undefined) this.#claimMac(wiring.mac, item)
+        admitted.push({ item, wiring })
       } catch (error) {
         refuse(item, error)
       }
@@ -125,6 +129,15 @@ export class Admission {
     if (holder === undefined) return
     const message = `MAC ${wanted} is taken on ${this.#backend.name}, by ${holder.target} in slot ${holder.slot}`
     throw new EcdockError('MAC_TAKEN', 'plug', message, { hint: 'Choose another MAC, or give none.' })
+  }
+
+  #claimMac(mac: string, { index }: Item): void {
+    const first = this.#macs.get(mac) ?? index
+    this.#macs.set(mac, first)
+    if (first === index) return
+    throw new EcdockError('MAC_TAKEN', 'plug', `MAC ${mac} is asked for twice`, {
+      hint: 'Choose another MAC, or give none.',
+    })
   }
 
   /** Puts so many slots into `chosen`; throws SLOTS_EXHAUSTED when it is left with fewer. */

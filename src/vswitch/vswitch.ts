@@ -27,7 +27,7 @@ export interface PlugOptions {
   ifname?: string
   /** In bytes, 68 to 65535. Default 1500. */
   mtu?: number
-  /** Instead of the slot's own MAC, as `52:00:0a:00:00:01`. */
+  /** Instead of the slot's own MAC, as `02:00:00:00:00:01`; not that of another slot or of the switch. */
   mac?: string
   /** Give the target a default route by the switch's address, unless it has one. Default true. */
   defaultRoute?: boolean

@@ -1,6 +1,6 @@
 import { parseMac } from '../addressing/mac.js'
 import { checkMtu, IPV6_MIN_MTU } from '../addressing/mtu.js'
-import { type SlotAddress, slotAddress } from '../addressing/slot.js'
+import { type SlotAddress, slotAddress, slotOfMac } from '../addressing/slot.js'
 import { EcdockError } from '../errors.js'
 import type { ResolvedTarget } from '../target/target.js'
 import type { Backend } from './backend.js'
@@ -45,6 +45,23 @@ export function checkRequest(request: PlugRequest): void {
   if (request.mac !== undefined) parseMac(request.mac)
 }
 
+/** A MAC that was asked for. Throws MAC_TAKEN when it is another slot's by rule, whether or not that holds a port. */
+function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'name' | 'subnet'>): string {
+  const mac = parseMac(asked)
+  // The bridge of a vswitch of kind `bridge` has 52:01 where its host side has 52:00.
+  const owner = slotOfMac(subnet, mac.replace(/^52:01/, '52:00'))
+  if (owner === subnet.ownSlot) {
+    throw new EcdockError('MAC_TAKEN', 'plug', `MAC ${mac} is that of vswitch ${name} itself`, {
+      hint: 'Choose another MAC, or give none.',
+    })
+  }
+  if (owner === undefined || owner === slot || mac.startsWith('52:01')) return mac
+  throw new EcdockError('MAC_TAKEN', 'plug', `MAC ${mac} belongs to slot ${owner} of ${name}`, {
+    hint: `Plug it into slot ${owner}, choose another MAC, or give none.`,
+  })
+}
+
+/** Throws MAC_TAKEN. */
 export function wire(
   vswitch: Pick<Backend, 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'> & { hasIpv6: boolean },
   request: PlugRequest,
@@ -52,7 +69,7 @@ export function wire(
   slot: number,
 ): Wiring {
   const address = slotAddress(vswitch.subnet, slot, vswitch.ipv6Prefix)
-  const mac = request.mac === undefined ? address.mac : parseMac(request.mac)
+  const mac = request.mac === undefined ? address.mac : macFor(slot, request.mac, vswitch)
   const mtu = request.mtu ?? DEFAULT_MTU
   return {
     target,

@@ -9,7 +9,7 @@ import {
   checkSlot,
   lowestFreeSlots,
   slotAddress,
-  slotOfAddress,
+  slotOfMac,
   switchAddress,
 } from '../../src/addressing/slot.js'
 import { ipv4FromNumber, ipv4ToNumber, parseSubnet, type Subnet } from '../../src/addressing/subnet.js'
@@ -158,7 +158,7 @@ test('a slot leads to an address of its subnet, and the address back to the slot
     fc.property(subnetsWithSlot, ({ subnet, slot }) => {
       const { ipv4, mac, ipv6 } = slotAddress(subnet, slot, '2001:db8')
       assert.ok(ipaddr.IPv4.parse(ipv4).match(ipaddr.IPv4.parse(subnet.network), subnet.prefix))
-      assert.is(slotOfAddress(subnet, ipv4), slot)
+      assert.is(slotOfMac(subnet, mac), slot)
       assert.is(parseMac(mac), mac)
       assert.is(Number.parseInt(mac.replaceAll(':', '').slice(4), 16), ipv4ToNumber(ipv4))
       assert.equal(ipaddr.IPv6.parse(ipv6).toByteArray().slice(12), ipaddr.IPv4.parse(ipv4).toByteArray())
@@ -167,12 +167,13 @@ test('a slot leads to an address of its subnet, and the address back to the slot
   )
 })
 
-test('an address that is no slot leads to none', () => {
+test("a MAC address that is no slot's leads to none", () => {
   const subnet = parseSubnet('10.0.1.254/24')
-  for (const address of ['10.0.0.255', '10.0.1.0', '10.0.1.255', '10.0.2.0', '10.0.1', '2001:db8::1', '']) {
-    assert.is(slotOfAddress(subnet, address), undefined, address)
+  for (const four of ['0a:00:00:ff', '0a:00:01:00', '0a:00:01:ff', '0a:00:02:00']) {
+    assert.is(slotOfMac(subnet, `52:00:${four}`), undefined, four)
   }
-  assert.is(slotOfAddress(subnet, '10.0.1.254'), subnet.ownSlot)
+  assert.is(slotOfMac(subnet, '52:01:0a:00:01:01'), undefined)
+  assert.is(slotOfMac(subnet, '52:00:0a:00:01:fe'), subnet.ownSlot)
 })
 
 test('a slot that is no number, out of range, or the switch itself is refused', () => {

@@ -8,6 +8,7 @@ import { bridgeBackend } from '../../src/vswitch/bridge.js'
 import { SlotSwitch } from '../../src/vswitch/slot-switch.js'
 import type { PlugOutcome } from '../../src/vswitch/vswitch.js'
 import { codeOrSlot } from '../support/plugged.js'
+import { refusal } from '../support/refusal.js'
 
 const BR0 = bridgeBackend({ name: 'br0', subnet: '10.0.0.254/24', ipv6Prefix: '2001:db8' })
 const DONE: PlanOutcome = { ok: true, ms: 0.1, ifname: 'eth0', netnsId: 77 }
@@ -73,6 +74,23 @@ test('only the interface that was made is taken down, not another one of its nam
       mark: 'ecdock-fast port vswitch=br0 slot=4 ifname=eth0 netns=77 mac=52:00:0a:00:00:04 target=netns:blue',
     },
   ])
+})
+
+test('a MAC is given to one of those who ask for it, and to no slot but its own', async () => {
+  const { vswitch } = laid({})
+  const macs = [
+    [1, '02:00:00:00:00:01'],
+    [2, '02:00:00:00:00:01'],
+    [3, '52:00:0a:00:00:03'],
+    [4, '52:00:0a:00:00:05'],
+    // Of this form, but of no slot of this subnet.
+    [5, '52:00:0a:00:01:05'],
+    [6, '52:01:0a:00:00:05'],
+  ] as const
+  const requests = macs.map(([slot, mac]) => ({ target: { netns: 'blue' }, slot, mac }))
+  const outcomes = await vswitch.plugAll(requests)
+  assert.equal(outcomes.map(codeOrSlot), [1, 'MAC_TAKEN', 3, 'MAC_TAKEN', 5, 6])
+  await refusal(vswitch.explain({ pid: process.pid }, { slot: 4, mac: '52:00:0a:00:00:05' }), 'MAC_TAKEN')
 })
 
 test('an onOutcome that throws ends it: what it was not told of is undone', async () => {
