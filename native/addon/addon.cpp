@@ -211,7 +211,7 @@ class Addon : public Napi::Addon<Addon> {
     if (!echoes) return info.Env().Undefined();
     using Outcomes = std::vector<probe::EchoOutcome>;
     return dispatcher_.run<Outcomes>(
-        info.Env(), reading_, [echoes = std::move(*echoes)] { return probe::send_echoes(echoes); },
+        info.Env(), probing_, [echoes = std::move(*echoes)] { return probe::send_echoes(echoes); },
         resolve<Outcomes>);
   }
 
@@ -219,8 +219,10 @@ class Addon : public Napi::Addon<Addon> {
   Dispatcher dispatcher_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
   worker::Worker plumbing_{1};
-  // Dumps and probes wait for the kernel or the network, and must not hold up a plug.
+  // Dumps wait for the kernel, and must not hold up a plug.
   worker::Worker reading_{2};
+  // Probes wait for the network, seconds long, and must not hold up anything else.
+  worker::Worker probing_{2};
 };
 
 NODE_API_ADDON(Addon)

@@ -32,7 +32,7 @@ std::optional<probe::Echo> as_echo(const Napi::Value& value) {
   auto netns = as_text(object.Get("netns"));
   auto address = as_text(object.Get("address"));
   const auto timeout = as_u32(object.Get("timeoutMs"));
-  if (!netns || !address || !timeout) return std::nullopt;
+  if (!netns || !address || !timeout || *timeout > probe::kLongestTimeoutMs) return std::nullopt;
   return probe::Echo{std::move(*netns), std::move(*address), static_cast<double>(*timeout)};
 }
 
@@ -96,7 +96,7 @@ std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo
   std::vector<probe::Echo> echoes;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     auto echo = as_echo(array.Get(i));
-    if (!echo) return type_error(info.Env(), "a probe has netns, address and a whole number timeoutMs");
+    if (!echo) return type_error(info.Env(), "a probe has netns, address and timeoutMs, a whole number up to 60000");
     echoes.push_back(std::move(*echo));
   }
   return echoes;

@@ -7,6 +7,8 @@
 
 namespace ecdock::probe {
 
+inline constexpr double kLongestTimeoutMs = 60'000;
+
 struct Echo {
   std::string netns;
   std::string address;

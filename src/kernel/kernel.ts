@@ -52,7 +52,7 @@ export interface NamedNamespace {
 export interface Probe {
   netns: string
   address: string
-  /** How long to wait for the reply, in ms. */
+  /** How long to wait for the reply, in whole ms, 60000 at most. */
   timeoutMs: number
 }
 
@@ -102,6 +102,6 @@ export interface Kernel {
   namespaces(): Promise<NamedNamespace[]>
   /** Inode number of the network namespace at `path`; throws NOT_A_NETNS when it is none. */
   namespaceId(path: string): Promise<number>
-  /** Sends all echoes at the same time and waits for their replies. */
+  /** Sends all echoes, 256 at most, at the same time and waits for their replies. Throws USAGE, too. */
   probe(probes: readonly Probe[]): Promise<ProbeOutcome[]>
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { EcdockError, type ErrorCode } from '../errors.js'
-import type { Kernel } from './kernel.js'
+import { quoted } from '../quoted.js'
+import type { Kernel, Probe } from './kernel.js'
 import { checkNetnsName } from './netns-name.js'
 import type { PlanOutcome } from './plan.js'
 import { planText } from './plan-text.js'
@@ -17,6 +18,10 @@ type Addon = Omit<Kernel, 'execute'> & { execute(plans: string): Promise<PlanOut
 
 /** From dist/src/kernel, and from src/kernel alike, the addon is where node-gyp puts it. */
 const ADDON = '../../../build/Release/ecdock_fast.node'
+
+/** Each holds a socket while it waits. */
+const MOST_PROBES = 256
+const LONGEST_PROBE_MS = 60_000
 
 /**
  * Loads the addon. Throws ADDON_MISSING when it has not been built, or was built for another platform.
@@ -43,17 +48,39 @@ export function loadKernel(): Kernel {
     addresses: (netns) => call(() => addon.addresses(netns), netns),
     deleteLinks: (netns, ifindexes) => call(() => addon.deleteLinks(netns, ifindexes), netns),
     deleteMarkedLinks: (netns, links) => call(() => addon.deleteMarkedLinks(netns, links), netns),
-    createNamespaces: async (names, alias) => {
-      names.forEach(checkNetnsName)
-      return call(() => addon.createNamespaces(names, alias))
-    },
-    deleteNamespaces: async (names) => {
-      names.forEach(checkNetnsName)
-      return call(() => addon.deleteNamespaces(names))
-    },
+    createNamespaces: (names, alias) =>
+      call(() => {
+        names.forEach(checkNetnsName)
+        return addon.createNamespaces(names, alias)
+      }),
+    deleteNamespaces: (names) =>
+      call(() => {
+        names.forEach(checkNetnsName)
+        return addon.deleteNamespaces(names)
+      }),
     namespaces: () => call(() => addon.namespaces()),
     namespaceId: (path) => call(() => addon.namespaceId(path), path),
-    probe: (probes) => call(() => addon.probe(probes)),
+    probe: (probes) =>
+      call(() => {
+        checkProbes(probes)
+        return addon.probe(probes)
+      }),
+  }
+}
+
+function checkProbes(probes: readonly Probe[]): void {
+  if (probes.length > MOST_PROBES) {
+    throw new EcdockError('USAGE', 'probe', `${probes.length} probes at once; there may be ${MOST_PROBES}`)
+  }
+  for (const { timeoutMs } of probes) {
+    // What is no number is for the addon to refuse, as in every other call.
+    if (typeof timeoutMs !== 'number') continue
+    if (Number.isInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= LONGEST_PROBE_MS) continue
+    throw new EcdockError(
+      'USAGE',
+      'probe',
+      `${quoted(timeoutMs)} is no time-out of a probe: whole ms, up to ${LONGEST_PROBE_MS}`,
+    )
   }
 }
 
@@ -61,7 +88,7 @@ async function call<T>(native: () => Promise<T>, netns?: string): Promise<T> {
   try {
     return await native()
   } catch (error) {
-    throw fromNative(error as NativeError, netns)
+    throw error instanceof EcdockError ? error : fromNative(error as NativeError, netns)
   }
 }
 

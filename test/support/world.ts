@@ -1,7 +1,11 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { Host, type HostOptions } from '../../src/host.js'
 import { loadKernel } from '../../src/kernel/native.js'
 import { assertNothingLeft, type SnapshotOptions, snapshot } from './leaks.js'
-import { run } from './process.js'
+import { run, waitUntil } from './process.js'
+
+/** One for plans, two that read, two that probe (native/addon/addon.cpp). */
+const ADDON_THREADS = 5
 
 let ready: Promise<void> | undefined
 
@@ -52,10 +56,26 @@ async function settleIn(): Promise<void> {
     },
   ])
   if (outcome?.ok !== true) throw new Error(outcome?.message)
-  // Nobody answers, so that each of the threads that read has to take one.
+  // Nobody answers, so that each of the threads that probe has to take one.
   const silent = [{ netns, address: '192.0.2.2', timeoutMs: 100 }]
   await Promise.all([kernel.probe(silent), kernel.probe(silent), kernel.probe(silent)])
+  await waitUntil('each thread of the addon has been elsewhere', async () => {
+    await Promise.all(Array.from({ length: 8 }, () => kernel.links(netns)))
+    return wayBack() === ADDON_THREADS
+  })
   await kernel.deleteNamespaces(['settle-in'])
   // Node opens descriptors when it starts its first program, and keeps them.
   await run('true', [])
+}
+
+/** How many descriptors of the own network namespace this process has. */
+function wayBack(): number {
+  const own = readlinkSync('/proc/self/ns/net')
+  return readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === own
+    } catch {
+      return false // the one with which the directory was read
+    }
+  }).length
 }
