@@ -13,6 +13,7 @@ import { quoted } from './quoted.js'
 import type { Backend, Surroundings } from './vswitch/backend.js'
 import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } from './vswitch/bridge.js'
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
+import { checkVswitchOptions } from './vswitch/options.js'
 import { ovsBackend } from './vswitch/ovs.js'
 import {
   createOvsBridge,
@@ -88,11 +89,12 @@ export class Host {
   }
 
   /**
-   * Creates a vswitch. Throws NAME_INVALID, SUBNET_INVALID, VSWITCH_EXISTS, ADDRESS_TAKEN, PERMISSION,
-   * UNSUPPORTED, and for kind `ovs` OVSDB_UNREACHABLE, OVSDB_REFUSED and DEVICE_NOT_FOUND. Nothing is left
+   * Creates a vswitch. Throws USAGE, UNSUPPORTED, NAME_INVALID, SUBNET_INVALID, VSWITCH_EXISTS, ADDRESS_TAKEN,
+   * PERMISSION, and for kind `ovs` OVSDB_UNREACHABLE, OVSDB_REFUSED and DEVICE_NOT_FOUND. Nothing is left
    * behind then.
    */
   async createVswitch(options: VswitchOptions): Promise<Vswitch> {
+    checkVswitchOptions(options)
     const subnet = parseSubnet(options.subnet)
     checkVswitchName(options.name, subnet)
     if (options.device !== undefined) checkIfname(options.device)
@@ -101,7 +103,6 @@ export class Host {
     const { hasIpv6 } = this.#around
     const { kind = 'bridge', usermode = false, device } = options
     if (kind === 'bridge') {
-      checkBridgeOptions(options)
       await createBridge(this.kernel, record, subnet, hasIpv6)
       return this.#switch(bridgeBackend(record))
     }
@@ -216,15 +217,6 @@ export class Host {
 
 function ovsOf(record: OvsBridge, client: OvsdbClient): Backend {
   return ovsBackend(record, record.usermode, client)
-}
-
-function checkBridgeOptions(options: VswitchOptions): void {
-  const refused =
-    options.usermode === true ? 'a userspace datapath' : options.device === undefined ? '' : 'an uplink'
-  if (refused === '') return
-  throw new EcdockError('UNSUPPORTED', 'create-vswitch', `a vswitch of kind bridge cannot have ${refused}`, {
-    hint: 'Use kind ovs for that.',
-  })
 }
 
 function exists(name: string): EcdockError {

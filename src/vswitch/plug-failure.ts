@@ -1,7 +1,7 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { notANetns, permissionError } from '../kernel/native.js'
 import type { PlanFailed } from '../kernel/plan.js'
-import { checkPresent } from '../target/resolve.js'
+import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
 import { hostSidesByName, vswitchDeleted } from './host-side.js'
 import { parsePortAlias } from './record.js'
@@ -29,6 +29,7 @@ export async function plugFailure(
     return targetOccupied(failed, wiring, details)
   }
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
+  if (failed.op === 'target check' && failed.errno === 'EINVAL') return ownNetwork(target)
   if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
   // ENOTDIR: a path below something that is no directory.
   if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && /^ENO(ENT|TDIR)$/.test(failed.errno))) {

@@ -82,7 +82,8 @@ export class SlotSwitch implements Vswitch {
   }
 
   async explain(target: Target, options: PlugOptions = {}): Promise<string[]> {
-    const request = { ...options, target }
+    const { signal: _, ...rest } = options
+    const request = { ...rest, target }
     checkRequest(request)
     const limits = this.#backend.maxSlot === undefined ? {} : { max: this.#backend.maxSlot }
     if (options.slot !== undefined) checkSlot(this.#backend.subnet, options.slot, limits)

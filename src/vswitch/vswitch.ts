@@ -92,7 +92,10 @@ export interface Vswitch {
   readonly subnet: string
   readonly ipv6Prefix: string
 
-  /** Connects a target to a slot. Throws an EcdockError; nothing is left behind then. */
+  /**
+   * Connects a target to a slot. Throws an EcdockError; nothing is left behind then. Open vSwitch takes as long over
+   * one port as over many: those that are to be plugged in at the same time belong into one {@link plugAll}.
+   */
   plug(target: Target, options?: PlugOptions): Promise<Port>
   /** Plugs many; one error for each item that failed, in the order of the requests. */
   plugAll(requests: readonly PlugRequest[], options?: BulkOptions<PlugOutcome>): Promise<PlugOutcome[]>

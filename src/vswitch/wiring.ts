@@ -5,6 +5,7 @@ import { EcdockError } from '../errors.js'
 import type { ResolvedTarget } from '../target/target.js'
 import type { Backend } from './backend.js'
 import { checkIfname, hostIfname } from './names.js'
+import { checkOptions, noBoolean } from './options.js'
 import { portAlias } from './record.js'
 import type { PlugRequest } from './vswitch.js'
 
@@ -28,8 +29,21 @@ export interface Wiring {
   alias: string
 }
 
-/** Checks what can be checked of a request without looking at anything. Throws IFNAME_INVALID, MTU_INVALID, MAC_INVALID. */
+const REQUEST_OPTIONS: ReadonlySet<string> = new Set<keyof PlugRequest>([
+  'target',
+  'slot',
+  'ifname',
+  'mtu',
+  'mac',
+  'defaultRoute',
+])
+
+/**
+ * Checks what can be checked of a request without looking at anything. Throws USAGE, UNSUPPORTED, IFNAME_INVALID,
+ * MTU_INVALID and MAC_INVALID.
+ */
 export function checkRequest(request: PlugRequest): void {
+  checkOptions('plug', request, REQUEST_OPTIONS)
   if (request.ifname !== undefined) checkIfname(request.ifname)
   if (request.ifname?.includes('*')) {
     throw new EcdockError(
@@ -43,6 +57,9 @@ export function checkRequest(request: PlugRequest): void {
   }
   if (request.mtu !== undefined) checkMtu(request.mtu)
   if (request.mac !== undefined) parseMac(request.mac)
+  if (request.defaultRoute !== undefined && typeof request.defaultRoute !== 'boolean') {
+    throw noBoolean('plug', 'defaultRoute', request.defaultRoute)
+  }
 }
 
 /** A MAC that was asked for. Throws MAC_TAKEN when it is another slot's by rule, whether or not that holds a port. */

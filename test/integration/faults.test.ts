@@ -43,6 +43,12 @@ const BAD_VSWITCHES: Refused<VswitchOptions>[] = [
   [{ name: 'br1', subnet: '10.0.0.254/16' }, 'ADDRESS_TAKEN', /10\.0\.0\.254, on br0/],
   [{ name: 'br1', subnet: '10.1.0.254/24', usermode: true }, 'UNSUPPORTED', /kind bridge/],
   [{ name: 'br1', subnet: '10.1.0.254/24', device: 'lo' }, 'UNSUPPORTED', /uplink/],
+  [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'vde' }), 'UNSUPPORTED', /kind of vswitch "vde"/],
+  [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: null }), 'UNSUPPORTED', /"null"/],
+  [untyped({ name: 'br1', subnet: '10.1.0.254/24', userMode: true }), 'USAGE', /no option "userMode"/],
+  [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'ovs', usermode: 'no' }), 'USAGE', /neither true/],
+  [untyped({ name: 'br1', subnet: 10 }), 'SUBNET_INVALID', /"10"/],
+  [untyped({ name: 1, subnet: '10.1.0.254/24' }), 'NAME_INVALID', /"1"/],
 ]
 
 faultTest('a vswitch that cannot be is refused: code, message, hint, and nothing is left', () =>
@@ -103,6 +109,9 @@ const BAD_PLUGS: Refused<PlugRequest>[] = [
   [{ target: { netns: 'FREE' }, slot: 1, mac: '52:00:0a:00:00:02' }, 'MAC_TAKEN', /belongs to slot 2 of br0/],
   [{ target: { netns: 'FREE' }, mac: '52:00:0a:00:00:fe' }, 'MAC_TAKEN', /that of vswitch br0 itself/],
   [{ target: { netns: 'FREE' }, mac: '52:01:0A:00:00:FE' }, 'MAC_TAKEN', /that of vswitch br0 itself/],
+  [untyped({ target: { netns: 'FREE' }, vlan: 7 }), 'UNSUPPORTED', /vlan is not supported yet/],
+  [untyped({ target: { netns: 'FREE' }, defaultRoute: 'no' }), 'USAGE', /"no", which is neither/],
+  [untyped({ target: { netns: 'FREE' }, ifName: 'eth0' }), 'USAGE', /no option "ifName"/],
   [{ target: { netns: 'FULL' }, ifname: 'eth0' }, 'IFNAME_TAKEN', /already has an interface eth0/],
   [{ target: { netns: 'FULL' }, slot: 9 }, 'ADDRESS_TAKEN', /already has the address 10\.0\.0\.9, on lo/],
   [{ target: { netns: 'FULL' }, mac: '52:00:00:00:00:99' }, 'MAC_TAKEN', /on other0/],
@@ -362,4 +371,9 @@ test.run()
 /** A vswitch `br0` on 10.0.0.254/24 and two namespaces as targets; no Docker answers. */
 function onBridge(body: (laid: Laid) => Promise<void>): Promise<void> {
   return onVswitch({ targets: 2, docker: 'unix:///nowhere/docker.sock' }, body)
+}
+
+/** Options as a program without types may give them. */
+function untyped<T>(options: object): T {
+  return options as T
 }
