@@ -68,11 +68,13 @@ const ovs = (operation: Operation, ports: 'one' | number): Task => ({ kind: 'ovs
 
 const COMPARISONS: readonly Comparison[] = [
   overFloor(bridge('plug', 'one'), 'C floor', { atMost: 1.25 }),
+  overFloor(bridge('plug', 'one'), 'C floor, default queues'),
   overFloor(bridge('plug', 1), 'C floor'),
   overFloor(bridge('plug', 400), 'C floor'),
   overFloor(bridge('unplug', 'one'), 'C floor'),
   overFloor(bridge('unplug', 400), 'C floor', { atMost: 1.3 }),
   overFloor(bridge('unplug', 400), 'C floor, regrouping'),
+  overFloor(bridge('unplug', 400), 'C floor, default queues'),
   fasterThan('ip', bridge('plug', 'one')),
   fasterThan('ip', bridge('plug', 100)),
   fasterThan('ip', bridge('unplug', 'one')),

@@ -12,6 +12,8 @@
 //   unplug FIRST COUNT
 //   regroup GROUP FIRST COUNT
 //   delete-group GROUP
+//   queues COUNT
+// The last says with how many queues each end is made; 0 leaves it to the kernel, and 1 is the default here.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +33,7 @@ static long long now(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void run(const struct place* place, const struct ovsdb* ovsdb, const char* line) {
+static void run(struct place* place, const struct ovsdb* ovsdb, const char* line) {
   unsigned group;
   int first, count;
   long long begin = now();
@@ -46,6 +48,7 @@ static void run(const struct place* place, const struct ovsdb* ovsdb, const char
   } else if (sscanf(line, "delete-group %u", &group) == 1) {
     ports_delete_group(place, group);
     if (ovsdb != NULL) ovsdb_remove_ports(ovsdb);
+  } else if (sscanf(line, "queues %u", &place->queues) == 1) {
   } else {
     die(line, EINVAL);
   }
@@ -71,7 +74,7 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: floor bridge NETNS BRIDGE TARGETS\n       floor ovs SOCKET BRIDGE TARGETS\n");
     return 2;
   }
-  struct place place = {.bridge = argv[3], .targets = argv[4]};
+  struct place place = {.bridge = argv[3], .targets = argv[4], .queues = 1};
   struct ovsdb ovsdb;
   place.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
   if (place.home < 0) die("/proc/self/ns/net", errno);

@@ -52,6 +52,12 @@ static void host_ifname(const struct place* place, int slot, char name[IFNAMSIZ]
   snprintf(name, IFNAMSIZ, "%s-s%d", place->bridge, slot);
 }
 
+static void put_queues(struct request* request, unsigned queues) {
+  if (queues == 0) return;
+  request_u32(request, IFLA_NUM_TX_QUEUES, queues);
+  request_u32(request, IFLA_NUM_RX_QUEUES, queues);
+}
+
 // Makes the pair with both ends in place. The peer cannot be set up here (ENOTCONN): its namespace does that.
 static void add_veth(const struct place* place, int fd, int target, int slot, unsigned group) {
   char name[IFNAMSIZ];
@@ -64,8 +70,7 @@ static void add_veth(const struct place* place, int fd, int target, int slot, un
   request_string(&request, IFLA_IFNAME, name);
   request_u32(&request, IFLA_MTU, mtu);
   request_u32(&request, IFLA_GROUP, group);
-  request_u32(&request, IFLA_NUM_TX_QUEUES, 1);
-  request_u32(&request, IFLA_NUM_RX_QUEUES, 1);
+  put_queues(&request, place->queues);
   if (place->bridge_ifindex != 0) request_u32(&request, IFLA_MASTER, place->bridge_ifindex);
   struct rtattr* info = request_nest(&request, IFLA_LINKINFO, NULL, 0);
   request_string(&request, IFLA_INFO_KIND, "veth");
@@ -75,8 +80,7 @@ static void add_veth(const struct place* place, int fd, int target, int slot, un
   request_u32(&request, IFLA_NET_NS_FD, target);
   request_attribute(&request, IFLA_ADDRESS, mac, sizeof mac);
   request_u32(&request, IFLA_MTU, mtu);
-  request_u32(&request, IFLA_NUM_TX_QUEUES, 1);
-  request_u32(&request, IFLA_NUM_RX_QUEUES, 1);
+  put_queues(&request, place->queues);
   request_nest_end(&request, peer);
   request_nest_end(&request, data);
   request_nest_end(&request, info);

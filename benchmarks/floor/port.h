@@ -12,6 +12,8 @@ struct place {
   int bridge_ifindex;
   // Target namespaces are these paths with the slot number behind.
   const char* targets;
+  // Of each end; 0 leaves it to the kernel, which since 5.14 makes one for each processor.
+  unsigned queues;
 };
 
 // Plugs slots of 10.0.0.0/16 into the target namespaces of the same numbers. The host ends join `group`.

@@ -20,6 +20,7 @@ export type ContestantName =
   | 'ecdock-fast'
   | 'C floor'
   | 'C floor, regrouping'
+  | 'C floor, default queues'
   | 'ip'
   | 'ip + ovs-vsctl'
   | 'ovs-docker'

@@ -47,6 +47,22 @@ export function floor(program: string): Contestant {
   }
 }
 
+/** The same, but its links have the queues that the kernel gives them: one for each processor. */
+export async function defaultQueuesFloor(program: string): Promise<Contestant> {
+  const bridge = 'queues'
+  const child = new LineProgram(program, ['bridge', createBridge(bridge), bridge, TARGET_PATHS])
+  await child.ask('queues 0')
+  return {
+    name: 'C floor, default queues',
+    slow: false,
+    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
+    unplug: (slot) => child.ask(`unplug ${slot} 1`),
+    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
+    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
+    close: () => child.close(),
+  }
+}
+
 /** The same, but its links are put into the group that is deleted only when they are deleted. */
 export function regroupingFloor(program: string): Contestant {
   const bridge = 'regroup'

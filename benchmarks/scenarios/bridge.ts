@@ -1,6 +1,6 @@
 import { Host } from '../../src/host.js'
 import type { Measurements } from '../measurements.js'
-import { buildFloor, floor, regroupingFloor } from '../peers/floor.js'
+import { buildFloor, defaultQueuesFloor, floor, regroupingFloor } from '../peers/floor.js'
 import { ours } from '../peers/ours.js'
 import { ip } from '../peers/scripts.js'
 import type { WholeProcess } from '../report.js'
@@ -49,6 +49,7 @@ export async function bridge(
     await ours(host, { name: VSWITCH, kind: 'bridge', subnet: SUBNET }),
     floor(program),
     regroupingFloor(program),
+    await defaultQueuesFloor(program),
     ip(IP_BRIDGE),
   ]
   await race(effort, { kind: 'bridge', kernel: host.kernel, contestants, measurements, progress })

@@ -32,6 +32,7 @@ withOvs('a quick run measures everybody on both kinds, and leaves nothing behind
   const measured = new Set(report.results.map(({ kind, contestant }) => `${kind} ${contestant}`))
   assert.equal([...measured].sort(), [
     'bridge C floor',
+    'bridge C floor, default queues',
     'bridge C floor, regrouping',
     'bridge ecdock-fast',
     'bridge ip',
