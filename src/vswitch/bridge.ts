@@ -3,11 +3,11 @@ import type { Subnet } from '../addressing/subnet.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
 import type { Kernel, Link, NamedNamespace } from '../kernel/kernel.js'
-import { permissionError } from '../kernel/native.js'
-import type { PlanFailed, Step } from '../kernel/plan.js'
+import type { Step } from '../kernel/plan.js'
 import type { Backend } from './backend.js'
 import { vswitchNetns } from './names.js'
 import { LINK_GROUP, parsePortAlias, parseVswitchAlias, type VswitchRecord, vswitchAlias } from './record.js'
+import { creationFailure, requireVacant, vacantStep } from './vacancy.js'
 
 /**
  * A vswitch of kind `bridge`: a Linux bridge in a namespace of its own, `ecdock-NAME`. There the host's
@@ -46,18 +46,19 @@ export async function createBridge(
   subnet: Subnet,
   hasIpv6: boolean,
 ): Promise<void> {
+  await requireVacant(kernel, record, subnet, { hasIpv6 })
   const [outcome] = await kernel.execute([{ steps: creation(record, subnet, hasIpv6) }])
   if (outcome?.ok === false) throw creationFailure(outcome, record)
 }
 
-/** The steps that create the vswitch; shown by `create-vswitch --explain`. */
-export function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step[] {
+/** The steps that create the vswitch. They look for what is taken once more, because somebody else may be creating one at this moment. */
+function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step[] {
   const { name } = record
   const netns = bridgeNetns(name)
   const own = switchAddress(subnet, record.ipv6Prefix)
   const alias = vswitchAlias(record)
   const steps: Step[] = [
-    { op: 'vacant', netns: '', name, addresses: hasIpv6 ? [own.ipv4, own.ipv6] : [own.ipv4] },
+    vacantStep(record, subnet, hasIpv6),
     { op: 'netns', name: vswitchNetns(name), alias },
   ]
   // The bridge and its ports have no business with IPv6 themselves: without it they send nothing of their own.
@@ -129,31 +130,4 @@ export function bridgeNetns(name: string): string {
 /** 52:01 where the switch's own address has 52:00: the bridge and the host's end of its link are two stations. */
 function bridgeMac(own: string): string {
   return own.replace(/^52:00/, '52:01')
-}
-
-function creationFailure(failed: PlanFailed, record: VswitchRecord): EcdockError {
-  const details = { errno: failed.errno, kernelMessage: failed.kernelMessage }
-  if (failed.taken === 'address') {
-    const message = `${record.subnet}: ${failed.message.replace('the target', 'this host')}`
-    return new EcdockError('ADDRESS_TAKEN', 'create-vswitch', message, {
-      ...details,
-      hint: 'Give the vswitch an address in another subnet.',
-    })
-  }
-  if (failed.taken === 'name') {
-    const message = `there is an interface ${record.name} on this host already`
-    return new EcdockError('VSWITCH_EXISTS', 'create-vswitch', message, {
-      ...details,
-      hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
-    })
-  }
-  if (failed.op === 'netns create' && failed.errno === 'EEXIST') {
-    const message = `there is a namespace ${vswitchNetns(record.name)} already`
-    return new EcdockError('VSWITCH_EXISTS', 'create-vswitch', message, {
-      ...details,
-      hint: `Choose another name, or delete it first with "ecdock-fast delete-vswitch ${record.name}".`,
-    })
-  }
-  if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
-  return new EcdockError('KERNEL', failed.op, `creating ${record.name} failed: ${failed.message}`, details)
 }

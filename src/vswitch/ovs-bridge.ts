@@ -10,6 +10,7 @@ import { requireBridge } from './ovs.js'
 import { BRIDGE_KEYS, databaseMark } from './ovs-marks.js'
 import { undoMs, undoUnlessRefused } from './ovs-undo.js'
 import { type PortRecord, parsePortAlias, type VswitchRecord } from './record.js'
+import { creationFailure, requireVacant } from './vacancy.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */
 const UPLINK_OFPORT = 65261
@@ -27,7 +28,7 @@ export interface OvsBridgeOptions {
 /**
  * Creates the bridge as ecDock did: with the switch's MAC, its IPv4 and IPv6 address on the bridge's own
  * interface, and the uplink. Throws VSWITCH_EXISTS, DEVICE_NOT_FOUND, UNSUPPORTED (no such datapath),
- * ADDRESS_TAKEN, or what OVSDB gives; nothing is left behind then.
+ * ADDRESS_TAKEN, PERMISSION, or what OVSDB gives; nothing is left behind then.
  */
 export async function createOvsBridge(
   kernel: Kernel,
@@ -37,17 +38,17 @@ export async function createOvsBridge(
   options: OvsBridgeOptions & { hasIpv6: boolean },
 ): Promise<void> {
   const own = switchAddress(subnet, record.ipv6Prefix)
-  await checkVacant(kernel, client, record.name, options, own)
+  await checkVacant(kernel, client, record, subnet, options)
   try {
     await client.transactAndWait(rows(record, own.mac, options))
     checkTakenIn(client, record.name, options)
     const [outcome] = await kernel.execute([{ steps: ownInterface(record, subnet, options) }])
     if (outcome?.ok === false) {
-      throw new EcdockError('KERNEL', outcome.op, `creating ${record.name} failed: ${outcome.message}`, {
-        errno: outcome.errno,
-        kernelMessage: outcome.kernelMessage,
-        hint: 'Does ovs-vswitchd run in the same network namespace as this program?',
-      })
+      throw creationFailure(
+        outcome,
+        record,
+        'Does ovs-vswitchd run in the same network namespace as this program?',
+      )
     }
   } catch (error) {
     await undoUnlessRefused(client, error, async () => {
@@ -97,50 +98,32 @@ export function isLeftOver(client: OvsdbClient, name: string, record: PortRecord
 async function checkVacant(
   kernel: Kernel,
   client: OvsdbClient,
-  name: string,
-  options: OvsBridgeOptions,
-  own: { ipv4: string },
+  record: VswitchRecord,
+  subnet: Subnet,
+  options: OvsBridgeOptions & { hasIpv6: boolean },
 ): Promise<void> {
+  const { name } = record
   const foreign = client.replica.byName('Bridge', name)
   if (foreign !== undefined) {
     throw new EcdockError('VSWITCH_EXISTS', 'create-vswitch', `Open vSwitch already has a bridge ${name}`, {
       hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
     })
   }
-  const [link, device] = await kernel.linksByName('', [name, options.device ?? name])
-  if (link !== undefined) {
-    throw new EcdockError(
-      'VSWITCH_EXISTS',
-      'create-vswitch',
-      `there is an interface ${name} on this host already`,
-      {
-        hint: 'Choose another name.',
-      },
-    )
-  }
-  if (options.device !== undefined && device === undefined) {
+  await requireVacant(kernel, record, subnet, { hasIpv6: options.hasIpv6, uplink: options.device })
+  if (options.device === undefined) return
+  const [device] = await kernel.linksByName('', [options.device])
+  if (device === undefined) {
     throw new EcdockError(
       'DEVICE_NOT_FOUND',
       'create-vswitch',
       `there is no interface ${options.device} on this host`,
     )
   }
-  if (options.device !== undefined && client.replica.byName('Port', options.device) !== undefined) {
+  if (client.replica.byName('Port', options.device) !== undefined) {
     throw new EcdockError(
       'VSWITCH_EXISTS',
       'create-vswitch',
       `${options.device} already belongs to an Open vSwitch bridge`,
-    )
-  }
-  const taken = (await kernel.addresses('')).find((address) => address.address === own.ipv4)
-  if (taken !== undefined) {
-    throw new EcdockError(
-      'ADDRESS_TAKEN',
-      'create-vswitch',
-      `this host already has the address ${own.ipv4}`,
-      {
-        hint: 'Give the vswitch an address in another subnet.',
-      },
     )
   }
 }

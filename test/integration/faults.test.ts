@@ -41,6 +41,7 @@ const BAD_VSWITCHES: Refused<VswitchOptions>[] = [
   [{ name: 'br0', subnet: '10.1.0.254/24' }, 'VSWITCH_EXISTS', /br0/],
   [{ name: 'lo', subnet: '10.1.0.254/24' }, 'VSWITCH_EXISTS', /interface lo/],
   [{ name: 'br1', subnet: '10.0.0.254/16' }, 'ADDRESS_TAKEN', /10\.0\.0\.254, on br0/],
+  [{ name: 'br1', subnet: '10.0.0.253/24' }, 'ADDRESS_TAKEN', /10\.0\.0\.254\/24 in the same subnet, on br0/],
   [{ name: 'br1', subnet: '10.1.0.254/24', usermode: true }, 'UNSUPPORTED', /kind bridge/],
   [{ name: 'br1', subnet: '10.1.0.254/24', device: 'lo' }, 'UNSUPPORTED', /uplink/],
   [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'vde' }), 'UNSUPPORTED', /kind of vswitch "vde"/],

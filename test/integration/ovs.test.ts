@@ -14,7 +14,7 @@ import {
   trafficAround,
   trafficWithHost,
 } from '../support/plugged.js'
-import { run } from '../support/process.js'
+import { run, runToEnd } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
@@ -329,7 +329,14 @@ ovsTest('names and addresses that are taken are refused, and nothing is left', (
     await refusal(create('ovs0'), 'VSWITCH_EXISTS')
     await refusal(create('foreign0'), 'VSWITCH_EXISTS')
     await refusal(create('taken0'), 'VSWITCH_EXISTS')
-    await refusal(create('ovs1', '10.0.0.254/16'), 'ADDRESS_TAKEN')
+    const address = await refusal(create('ovs1', '10.0.0.254/16'), 'ADDRESS_TAKEN')
+    assert.match(address.message, 'this host already has the address 10.0.0.254, on ovs0')
+    const subnet = await refusal(create('ovs1', '10.0.0.253/24'), 'ADDRESS_TAKEN')
+    assert.match(subnet.message, '10.0.0.254/24 in the same subnet, on ovs0')
+    await run('ip', ['address', 'add', '2001:db8::a01:fe/64', 'dev', 'lo'])
+    const ipv6 = await refusal(create('ovs1'), 'ADDRESS_TAKEN')
+    assert.match(ipv6.message, 'this host already has the address 2001:db8::a01:fe, on lo')
+    await run('ip', ['address', 'delete', '2001:db8::a01:fe/64', 'dev', 'lo'])
     await refusal(host.createVswitch({ name: 'ovs0', subnet: '10.1.0.254/24' }), 'VSWITCH_EXISTS')
     assert.match((await refusal(host.vswitch('foreign0'), 'VSWITCH_NOT_FOUND')).message, /was not created by/)
     await refusal(host.deleteVswitch('foreign0'), 'VSWITCH_NOT_FOUND')
@@ -338,6 +345,19 @@ ovsTest('names and addresses that are taken are refused, and nothing is left', (
     await ovs.vsctl('del-br', 'foreign0')
   }),
 )
+
+ovsTest('without the privileges that is said, and nothing is created', async () => {
+  const job: Job = {
+    open: { ovsdb: ovs.tcpEndpoint ?? '' },
+    create: { name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' },
+    requests: [],
+  }
+  const command = ['--bounding-set=-all', '--inh-caps=-all', '--', process.execPath, LIBRARY_PROGRAM]
+  const { stdout, stderr } = await runToEnd('setpriv', [...command, JSON.stringify(job)])
+  assert.not.equal(stdout, '', stderr)
+  assert.is((JSON.parse(stdout) as Report).error?.code, 'PERMISSION')
+  assert.is(await ovs.vsctl('list-br'), '')
+})
 
 ovsTest('deleting a vswitch leaves the bridges and ports of others as they are', () =>
   onOvs(2, {}, async ({ host, vswitch, targets }) => {
