@@ -46,6 +46,9 @@ class Scope {
 
 bool thread_is_lost();
 
+// Whether this is the namespace that the calling thread comes from, which for a worker is the process's own.
+Result<bool> is_home(const NetworkNamespace& netns);
+
 // Where `ip netns` keeps its names.
 inline constexpr const char* kNamedDirectory = "/run/netns";
 

@@ -275,6 +275,11 @@ Status Executor::refuse(const std::string& what, const std::string& value, const
 Status Executor::step(const CheckVacant& step) {
   auto where = place(step.netns);
   if (!where.ok()) return where.error();
+  if (!step.netns.empty()) {
+    auto own = netns::is_home(where.value()->netns);
+    if (!own.ok()) return own.error();
+    if (own.value()) return Error{"target check", EINVAL, step.netns + " is this process's own network", {}};
+  }
   outcome_.netns_id = where.value()->netns.id;
   auto through = socket(*where.value());
   if (!through.ok()) return through.error();

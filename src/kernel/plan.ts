@@ -120,7 +120,10 @@ export interface NamespaceStep {
   alias?: string
 }
 
-/** Fails when the namespace already has an interface of that name, that MAC, or one of these addresses. */
+/**
+ * Fails when the namespace already has an interface of that name, that MAC, or one of these addresses; and with
+ * EINVAL (`target check`) when a path leads to the process's own namespace, which is meant by '' only.
+ */
 export interface VacantStep {
   op: 'vacant'
   netns: string

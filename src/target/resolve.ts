@@ -48,6 +48,17 @@ export function checkPresent({ netns, label, containerId }: ResolvedTarget): voi
   throw notFound(`there is no network namespace ${name}`, hintOfNames())
 }
 
+/** The target is in the namespace of this process: its addresses and routes are the host's own. */
+export function ownNetwork({ label, containerId }: ResolvedTarget): EcdockError {
+  const message = `${label} uses the host's network, so that plugging it in would change the host itself`
+  return new EcdockError('TARGET_INVALID', 'target', message, {
+    hint:
+      containerId === undefined
+        ? 'Give a target that has a network namespace of its own: ip netns add NAME, or unshare --net.'
+        : 'Run the container with --network none instead of --network host.',
+  })
+}
+
 async function resolveContainer(name: string, docker: DockerEngine): Promise<ResolvedTarget> {
   const container = await docker.container(name)
   if (container.pid === 0) throw notRunning(container)
