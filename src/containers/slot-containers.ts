@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
+import { checkSlot } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { attachConsole, type Console, type ConsoleEnd } from '../docker/console.js'
 import type { ContainerSpec, ContainerState, DockerEngine } from '../docker/engine.js'
@@ -143,11 +143,12 @@ export class SlotContainers {
   }
 
   async #lowestFree(vswitch: Vswitch, refused: ReadonlySet<number>): Promise<number> {
-    const [ports, containers] = await Promise.all([vswitch.ports(), this.list()])
     const taken = new Set(refused)
-    for (const { slot, state } of ports) if (state !== 'ghost') taken.add(slot)
-    for (const container of containers) if (container.vswitch === vswitch.name) taken.add(container.slot)
-    return lowestFreeSlots(parseSubnet(vswitch.subnet), taken, 1)[0] as number
+    for (const container of await this.list()) {
+      if (container.vswitch === vswitch.name) taken.add(container.slot)
+    }
+    const [slot] = await vswitch.freeSlots(1, taken)
+    return slot as number
   }
 
   async #checkFree(vswitch: Vswitch, slot: number): Promise<void> {

@@ -1,8 +1,9 @@
 import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
 import { explainSteps } from '../kernel/explain.js'
 import type { Step } from '../kernel/plan.js'
-import { resolveTarget } from '../target/resolve.js'
+import { ownNetwork, resolveTarget } from '../target/resolve.js'
 import type { Target } from '../target/target.js'
+import { slotLimits } from './admission.js'
 import type { Backend, Surroundings } from './backend.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
@@ -81,14 +82,20 @@ export class SlotSwitch implements Vswitch {
     return readPort(this.#backend, this.#around, slot)
   }
 
+  async freeSlots(count = 1, except: Iterable<number> = []): Promise<number[]> {
+    const taken = await takenSlots(this.#backend, this.#around)
+    for (const slot of except) taken.add(slot)
+    return lowestFreeSlots(this.#backend.subnet, taken, count, slotLimits(this.#backend))
+  }
+
   async explain(target: Target, options: PlugOptions = {}): Promise<string[]> {
     const { signal: _, ...rest } = options
     const request = { ...rest, target }
     checkRequest(request)
-    const limits = this.#backend.maxSlot === undefined ? {} : { max: this.#backend.maxSlot }
-    if (options.slot !== undefined) checkSlot(this.#backend.subnet, options.slot, limits)
-    const resolved = await resolveTarget(target, this.#around.docker)
-    const slot = options.slot ?? (await this.#lowestFree(limits))
+    if (options.slot !== undefined) checkSlot(this.#backend.subnet, options.slot, slotLimits(this.#backend))
+    const { kernel, docker } = this.#around
+    const resolved = await resolveTarget(target, docker)
+    const slot = options.slot ?? (await this.freeSlots())[0] ?? 0
     const ifname = options.ifname ?? (await this.#lowestIfname(resolved.netns))
     const wiring = wire(
       { ...this.#backend, hasIpv6: this.#around.hasIpv6 },
@@ -96,15 +103,11 @@ export class SlotSwitch implements Vswitch {
       resolved,
       slot,
     )
-    const netnsId = await this.#around.kernel.namespaceId(resolved.netns)
+    const netnsId = await kernel.namespaceId(resolved.netns)
+    if (netnsId === (await kernel.namespaceId(''))) throw ownNetwork(resolved)
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
     const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
     return [...explainSteps(steps), ...(this.#backend.explain?.(wiring) ?? [])]
-  }
-
-  async #lowestFree(limits: { max?: number }): Promise<number> {
-    const taken = await takenSlots(this.#backend, this.#around)
-    return lowestFreeSlots(this.#backend.subnet, taken, 1, limits)[0] ?? 1
   }
 
   async #lowestIfname(netns: string): Promise<string> {

@@ -106,6 +106,11 @@ export interface Vswitch {
   ports(): Promise<Port[]>
   /** The port in this slot, or undefined. */
   port(slot: number): Promise<Port | undefined>
+  /**
+   * The lowest `count` slots, default 1, that a plug could have now, besides those of `except`. Throws SLOTS_EXHAUSTED
+   * when there are fewer.
+   */
+  freeSlots(count?: number, except?: Iterable<number>): Promise<number[]>
   /** The ip and ovs-vsctl commands that do what this plug would do; nothing is changed. */
   explain(target: Target, options?: PlugOptions): Promise<string[]>
 }

@@ -55,6 +55,16 @@ test('and when one was killed, and its slot was taken by another', async () => {
   await megabyteEachWay(await namespaceOf('ovs0-s2'), await namespaceOf('ovs0-s1'), '10.0.0.1')
 })
 
+test('a slot that a port of somebody else has is passed over', async () => {
+  for (let ofport = 3; ofport <= 9; ofport++) {
+    const settings = ['type=internal', `ofport_request=${ofport}`]
+    await ovs.vsctl('add-port', 'ovs0', `f${ofport}`, '--', 'set', 'Interface', `f${ofport}`, ...settings)
+  }
+  const { port } = await host.containers.start(sw, { image: docker.image, args: FOREVER })
+  assert.equal([port.slot, port.ofport], [10, 10])
+  await host.containers.stop(sw, 10, { timeoutSeconds: 0 })
+})
+
 test('stop leaves the slots empty', async () => {
   for (const slot of [1, 2]) await host.containers.stop(sw, slot, { timeoutSeconds: 0 })
   assert.equal(

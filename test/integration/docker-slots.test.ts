@@ -1,6 +1,8 @@
 /** Containers in slots, with a real Docker and a vswitch that only keeps books. docker.test.ts has the real one. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { lowestFreeSlots } from '../../src/addressing/slot.js'
+import { parseSubnet } from '../../src/addressing/subnet.js'
 import { SlotContainers } from '../../src/containers/slot-containers.js'
 import { DockerEngine } from '../../src/docker/engine.js'
 import { EcdockError } from '../../src/errors.js'
@@ -375,6 +377,11 @@ class BookkeepingVswitch implements Vswitch {
 
   async unplugAll(): Promise<never> {
     throw new Error('stop unplugs one by one')
+  }
+
+  async freeSlots(count = 1, except: Iterable<number> = []): Promise<number[]> {
+    const taken = new Set([...this.plugged.keys(), ...except])
+    return lowestFreeSlots(parseSubnet(this.subnet), taken, count)
   }
 
   async explain(): Promise<never> {

@@ -162,6 +162,10 @@ class FakeVswitch implements Vswitch {
     return this.#taken.get(slot)
   }
 
+  async freeSlots(): Promise<number[]> {
+    return [this.#taken.size + 1]
+  }
+
   async explain(): Promise<string[]> {
     return ['ip link add …']
   }

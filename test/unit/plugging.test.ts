@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { EcdockError } from '../../src/errors.js'
-import type { Kernel, MarkedLink } from '../../src/kernel/kernel.js'
+import type { Kernel, Link, MarkedLink } from '../../src/kernel/kernel.js'
 import type { Plan, PlanOutcome } from '../../src/kernel/plan.js'
 import type { Backend } from '../../src/vswitch/backend.js'
 import { bridgeBackend } from '../../src/vswitch/bridge.js'
@@ -91,6 +91,16 @@ test('a MAC is given to one of those who ask for it, and to no slot but its own'
   const outcomes = await vswitch.plugAll(requests)
   assert.equal(outcomes.map(codeOrSlot), [1, 'MAC_TAKEN', 3, 'MAC_TAKEN', 5, 6])
   await refusal(vswitch.explain({ pid: process.pid }, { slot: 4, mac: '52:00:0a:00:00:05' }), 'MAC_TAKEN')
+})
+
+test('a free slot is one that neither a port, nor anybody else, nor the switch has', async () => {
+  const links = async () => [{ name: 'br0-s1' }, { name: 'br0-sx' }, { name: 'br1-s2' }] as Link[]
+  const foreign = async () => new Map([[3, 'the port foreign0, which is not ours']])
+  const { vswitch } = laid({ links }, { foreign, maxSlot: 7 })
+  assert.equal(await vswitch.freeSlots(), [2])
+  assert.equal(await vswitch.freeSlots(3, [4]), [2, 5, 6])
+  const error = await refusal(vswitch.freeSlots(6), 'SLOTS_EXHAUSTED')
+  assert.match(error.message, 'only 5 of them are free')
 })
 
 test('an onOutcome that throws ends it: what it was not told of is undone', async () => {
