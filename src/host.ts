@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { parseIpv6Prefix } from './addressing/ipv6-prefix.js'
+import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from './addressing/ipv6-prefix.js'
 import { parseSubnet } from './addressing/subnet.js'
 import { type CleanupReport, cleanup, type Sight } from './cleanup.js'
 import { SlotContainers } from './containers/slot-containers.js'
@@ -42,7 +42,6 @@ const LONGEST_LOOK_MS = 5000
 const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(['OVSDB_UNREACHABLE', 'OVSDB_LOST', 'TIMEOUT'])
 /** The longest that setTimeout can wait. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-export const DEFAULT_IPV6_PREFIX = '2001:db8'
 
 /**
  * One machine: its vswitches and what is plugged into them. All state is read from the kernel and from

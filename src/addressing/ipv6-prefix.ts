@@ -2,6 +2,9 @@ import ipaddr from 'ipaddr.js'
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
 
+/** The prefix of a vswitch for which none is given; reserved for documentation, and ecDock's (RFC 3849). */
+export const DEFAULT_IPV6_PREFIX = '2001:db8'
+
 const HINT = 'Give 1 to 4 groups of the address, such as 2001:db8 or fd00:1:2:3.'
 
 /**

@@ -99,7 +99,9 @@ function isOurs({ kind, group, alias }: Link): boolean {
 }
 
 export async function findBridge(kernel: Kernel, name: string): Promise<VswitchRecord | undefined> {
-  return (await listBridges(kernel)).find((record) => record.name === name)
+  // Anything else is no name of a vswitch, and no name of a file either.
+  if (!/^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(name)) return undefined
+  return await readRecord(kernel, { name: vswitchNetns(name), path: bridgeNetns(name) })
 }
 
 export async function listBridges(kernel: Kernel): Promise<VswitchRecord[]> {
@@ -110,7 +112,10 @@ export async function listBridges(kernel: Kernel): Promise<VswitchRecord[]> {
 }
 
 /** The record that the namespace's loopback carries; undefined when it is not the namespace of a vswitch of ours. */
-async function readRecord(kernel: Kernel, netns: NamedNamespace): Promise<VswitchRecord | undefined> {
+async function readRecord(
+  kernel: Kernel,
+  netns: Pick<NamedNamespace, 'name' | 'path'>,
+): Promise<VswitchRecord | undefined> {
   const [loopback] = await kernel.linksByName(netns.path, ['lo']).catch(unlessGone)
   const record = parseVswitchAlias(loopback?.alias ?? '')
   return record !== undefined && vswitchNetns(record.name) === netns.name ? record : undefined

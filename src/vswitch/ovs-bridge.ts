@@ -9,7 +9,7 @@ import { named, type Uuid } from '../ovsdb/value.js'
 import { requireBridge } from './ovs.js'
 import { BRIDGE_KEYS, databaseMark } from './ovs-marks.js'
 import { undoMs, undoUnlessRefused } from './ovs-undo.js'
-import { type PortRecord, parsePortAlias, type VswitchRecord } from './record.js'
+import { type PortRecord, parsePortAlias, type VswitchRecord, vswitchRecord } from './record.js'
 import { creationFailure, requireVacant } from './vacancy.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */
@@ -77,10 +77,9 @@ export async function deleteOvsBridge(kernel: Kernel, client: OvsdbClient, name:
 export function listOvsBridges(client: OvsdbClient): OvsBridge[] {
   const bridges: OvsBridge[] = []
   for (const row of client.replica.rows('Bridge')) {
-    const subnet = row.external_ids.get(BRIDGE_KEYS.subnet)
-    if (subnet === undefined) continue
-    const ipv6Prefix = row.external_ids.get(BRIDGE_KEYS.ipv6Prefix) ?? '2001:db8'
-    bridges.push({ name: row.name, subnet, ipv6Prefix, usermode: row.datapath_type === 'netdev' })
+    const ids = row.external_ids
+    const record = vswitchRecord(row.name, ids.get(BRIDGE_KEYS.subnet), ids.get(BRIDGE_KEYS.ipv6Prefix))
+    if (record !== undefined) bridges.push({ ...record, usermode: row.datapath_type === 'netdev' })
   }
   return bridges.sort((a, b) => a.name.localeCompare(b.name))
 }

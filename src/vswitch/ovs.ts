@@ -275,7 +275,7 @@ function remembered(client: OvsdbClient, name: string): Map<number, Partial<Port
     slots.set(slot, {
       target: port.external_ids.get(PORT_KEYS.target) ?? '',
       ifname: port.external_ids.get(PORT_KEYS.ifname) ?? '',
-      netnsId: Number(port.external_ids.get(PORT_KEYS.netns) ?? 0),
+      netnsId: Number(port.external_ids.get(PORT_KEYS.netns)) || 0,
       mac: row?.external_ids.get('attached-mac') ?? '',
       ...(row?.ofport === undefined ? {} : { ofport: row.ofport }),
     })

@@ -55,7 +55,7 @@ function merge(
     ports.set(record.slot, { ...port, ...remembered?.get(record.slot) })
   }
   for (const [slot, known] of remembered ?? []) {
-    if (ports.has(slot)) continue
+    if (ports.has(slot) || slot > backend.subnet.lastSlot) continue
     const mac = slotAddress(backend.subnet, slot, backend.ipv6Prefix).mac
     const record = { vswitch: backend.name, slot, ifname: '', netnsId: 0, mac, target: '' }
     ports.set(slot, { ...portOf(backend, around, record, 0), ...known, state: 'ghost' })

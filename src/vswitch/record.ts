@@ -1,4 +1,7 @@
+import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from '../addressing/ipv6-prefix.js'
+import { parseSubnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
+import { checkVswitchName } from './names.js'
 
 /**
  * What marks an interface as ours, kept in its IFLA_IFALIAS: words that people can read in `ip link`, such as
@@ -79,10 +82,25 @@ export function vswitchAlias(record: VswitchRecord): string {
 /** The record of a vswitch's alias, undefined when it is none of ours. */
 export function parseVswitchAlias(alias: string): VswitchRecord | undefined {
   const words = parse(alias, 'vswitch')
-  const name = words?.get('name')
-  const subnet = words?.get('subnet')
+  return words && vswitchRecord(words.get('name'), words.get('subnet'), words.get('ipv6-prefix'))
+}
+
+/**
+ * The record that these words make, undefined when they make none: somebody may have changed them by hand, and that
+ * must not keep the other vswitches from being found.
+ */
+export function vswitchRecord(
+  name: string | undefined,
+  subnet: string | undefined,
+  ipv6Prefix = DEFAULT_IPV6_PREFIX,
+): VswitchRecord | undefined {
   if (name === undefined || subnet === undefined) return undefined
-  return { name, subnet, ipv6Prefix: words?.get('ipv6-prefix') ?? '2001:db8' }
+  try {
+    checkVswitchName(name, parseSubnet(subnet))
+    return { name, subnet, ipv6Prefix: parseIpv6Prefix(ipv6Prefix) }
+  } catch {
+    return undefined
+  }
 }
 
 function parse(alias: string, kind: string): Map<string, string> | undefined {

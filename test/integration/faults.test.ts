@@ -171,6 +171,36 @@ faultTest('when all slots are taken, that is said', () =>
   }),
 )
 
+faultTest(
+  'a vswitch whose record somebody has changed by hand is passed over, and the others are found',
+  () =>
+    onBridge(async ({ host, vswitch, targets }) => {
+      await vswitch.plug({ netns: targets[0] ?? '' })
+      await host.createVswitch({ name: 'br1', subnet: '10.1.0.254/24' })
+      const [lo] = JSON.parse(
+        await inside('/run/netns/ecdock-br1', 'ip', ['-json', 'link', 'show', 'lo']),
+      ) as {
+        ifalias: string
+      }[]
+      const record = lo?.ifalias ?? ''
+      const wrong = [
+        record.replace('10.1.0.254/24', '10.1.0.254/99'),
+        record.replace('10.1.0.254/24', 'x'),
+        record.replace('2001:db8', 'x'),
+      ]
+      for (const alias of wrong) {
+        await inside('/run/netns/ecdock-br1', 'ip', ['link', 'set', 'lo', 'alias', alias])
+        assert.equal(
+          (await host.vswitches()).map(({ name }) => name),
+          ['br0'],
+        )
+        await refusal(host.vswitch('br1'), 'VSWITCH_NOT_FOUND')
+        assert.equal((await host.cleanup()).removed, [])
+      }
+      await inside('/run/netns/ecdock-br1', 'ip', ['link', 'set', 'lo', 'alias', record])
+    }),
+)
+
 faultTest('what somebody has put into the way of a slot is left alone, and told', () =>
   onBridge(async ({ vswitch, targets }) => {
     const bridge = '/run/netns/ecdock-br0'

@@ -260,6 +260,29 @@ ovsTest('cleanup removes ghosts and strays, and says so first when asked to', ()
   }),
 )
 
+ovsTest('what somebody has changed by hand is passed over, and all else is found', () =>
+  onOvs(1, {}, async ({ host, vswitch, targets }) => {
+    await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 7 })
+    const broken = { name: 'ovs1', kind: 'ovs', usermode: true, subnet: '10.1.0.254/24' } as const
+    await host.createVswitch(broken)
+    await ovs.vsctl('set', 'Bridge', 'ovs1', 'external_ids:ecdock-fast-subnet=nonsense')
+    const row = ['external_ids:ecdock-fast-slot="999"', 'external_ids:ecdock-fast-netns=nonsense']
+    await ovs.vsctl('add-port', 'ovs0', 'ovs0-s999', '--', 'set', 'Port', 'ovs0-s999', ...row).catch(String)
+    assert.equal(
+      (await host.vswitches()).map(({ name }) => name),
+      ['ovs0'],
+    )
+    assert.equal(
+      (await vswitch.ports()).map(({ slot }) => slot),
+      [7],
+    )
+    assert.equal((await host.cleanup()).removed, [])
+    await refusal(host.vswitch('ovs1'), 'VSWITCH_NOT_FOUND')
+    await ovs.vsctl('set', 'Bridge', 'ovs1', 'external_ids:ecdock-fast-subnet=10.1.0.254/24')
+    await host.deleteVswitch('ovs1')
+  }),
+)
+
 ovsTest('a device of the host joins as the uplink, and outlives the vswitch', async () => {
   const outside = await namedNamespace('outside')
   await inside(outside.path, 'ip', [
