@@ -116,14 +116,12 @@ Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
   return filled;
 }
 
-Status Executor::undo_link(const std::string& netns, const std::string& name) {
+Status Executor::undo_link(const std::string& netns, const MadeLink& made) {
   auto where = place(netns);
   if (!where.ok()) return where.error();
   auto through = socket(*where.value());
   if (!through.ok()) return through.error();
-  auto deleted = netlink::delete_link(*through.value(), name);
-  if (!deleted.ok() && deleted.error().err == ENODEV) return Done{};  // it went with its target's namespace
-  return deleted;
+  return delete_made(*through.value(), made);
 }
 
 Status Executor::step(const AddVeth& step) {
@@ -141,8 +139,12 @@ Status Executor::step(const AddVeth& step) {
       !added.ok()) {
     return added;
   }
-  undo_.push_back(
-      [this, netns = step.primary.netns, name = step.primary.name] { return undo_link(netns, name); });
+  undo_.push_back([this, netns = step.primary.netns, there = step.peer.netns, name = peer.name,
+                   made = MadeLink{step.primary.name, primary.value().alias}]() mutable {
+    auto& known = places_.find(there)->second.ifindexes;
+    if (const auto peer = known.find(name); peer != known.end()) made.peer = peer->second;
+    return undo_link(netns, made);
+  });
   return Done{};
 }
 
@@ -155,8 +157,9 @@ Status Executor::step(const AddBridge& step) {
   settings.up = true;
   if (auto added = netlink::add_bridge(*through.value(), step.bridge.name, settings); !added.ok())
     return added;
-  undo_.push_back(
-      [this, netns = step.bridge.netns, name = step.bridge.name] { return undo_link(netns, name); });
+  undo_.push_back([this, netns = step.bridge.netns, made = MadeLink{step.bridge.name, settings.alias}] {
+    return undo_link(netns, made);
+  });
   return Done{};
 }
 
@@ -193,7 +196,7 @@ Status Executor::step(const AddAddress& step) {
     if (!where.ok()) return where.error();
     auto through = socket(*where.value());
     if (!through.ok()) return through.error();
-    return netlink::delete_address(*through.value(), address);
+    return unless_gone(netlink::delete_address(*through.value(), address), {EADDRNOTAVAIL, ENODEV});
   });
   return Done{};
 }
@@ -212,7 +215,7 @@ Status Executor::step(const AddRoute& step) {
     if (!where.ok()) return where.error();
     auto through = socket(*where.value());
     if (!through.ok()) return through.error();
-    return netlink::delete_route(*through.value(), route);
+    return unless_gone(netlink::delete_route(*through.value(), route), {ESRCH, ENODEV});
   });
   return Done{};
 }
@@ -238,7 +241,7 @@ Status Executor::step(const SetSysctl& step) {
     auto inside = netns::Scope::enter(where.value()->netns);
     if (!inside.ok()) return inside.error();
     auto restored = write_sysctl(key, before);
-    if (!restored.ok()) return restored.error();
+    if (!restored.ok()) return unless_gone(restored.error(), {ENOENT});
     return Done{};
   });
   return Done{};
@@ -247,7 +250,7 @@ Status Executor::step(const SetSysctl& step) {
 Status Executor::step(const AddNamespace& step) {
   auto made = netns::create_named(step.name, step.alias);
   if (!made.ok()) return made.error();
-  undo_.push_back([name = step.name] { return netns::delete_named(name); });
+  undo_.push_back([name = step.name] { return unless_gone(netns::delete_named(name), {ENOENT}); });
   return Done{};
 }
 

@@ -9,6 +9,7 @@
 #include "netlink/socket.h"
 #include "netns/network_namespace.h"
 #include "plan/plan.h"
+#include "plan/undo.h"
 
 namespace ecdock::plan {
 
@@ -46,7 +47,7 @@ class Executor {
   Status step(const CheckAlive& step);
 
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
-  Status undo_link(const std::string& netns, const std::string& name);
+  Status undo_link(const std::string& netns, const MadeLink& made);
   void undo_all();
 
   std::map<std::string, Place> places_;
