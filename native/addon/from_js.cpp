@@ -96,7 +96,8 @@ std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo
   std::vector<probe::Echo> echoes;
   for (uint32_t i = 0; i < array.Length(); ++i) {
     auto echo = as_echo(array.Get(i));
-    if (!echo) return type_error(info.Env(), "a probe has netns, address and timeoutMs, a whole number up to 60000");
+    if (!echo)
+      return type_error(info.Env(), "a probe has netns, address and timeoutMs, a whole number up to 60000");
     echoes.push_back(std::move(*echo));
   }
   return echoes;

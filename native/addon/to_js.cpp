@@ -1,15 +1,7 @@
-#include <cstring>
-
 #include "addon/values.h"
+#include "errno_name.h"
 
 namespace ecdock::addon {
-
-std::string errno_name(int err) {
-#ifdef __GLIBC__
-  if (const char* name = ::strerrorname_np(err)) return name;
-#endif
-  return "errno " + std::to_string(err);
-}
 
 Napi::Value to_js(Napi::Env env, const Error& error) {
   const Napi::Error made = Napi::Error::New(env, error.message);

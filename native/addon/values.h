@@ -25,7 +25,6 @@ std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi
                                                                       size_t index);
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index);
 
-std::string errno_name(int err);
 Napi::Value to_js(Napi::Env env, const Error& error);
 Napi::Value to_js(Napi::Env env, const Done&);
 Napi::Value to_js(Napi::Env env, const plan::Outcome& outcome);
