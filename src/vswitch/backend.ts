@@ -54,6 +54,6 @@ export interface Backend {
   foreign?(): Promise<ReadonlyMap<number, string>>
   /** Lets go of ports of ours that have lost their device, so that these slots can be used again. */
   dropGhosts?(slots: readonly number[], around: Surroundings): Promise<void>
-  /** The commands that connect a port, for `--explain`. */
-  explain?(wiring: Wiring): string[]
+  /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
+  explain?(wiring: Wiring, netnsId: number): string[]
 }

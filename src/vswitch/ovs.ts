@@ -1,14 +1,15 @@
 import { parseSubnet } from '../addressing/subnet.js'
-import { EcdockError } from '../errors.js'
+import { asEcdockError, EcdockError } from '../errors.js'
 import type { OvsdbClient } from '../ovsdb/client.js'
-import { insert, mutate, type Operation, rowIs } from '../ovsdb/operations.js'
+import { mutate, rowIs } from '../ovsdb/operations.js'
 import type { ReplicaRow } from '../ovsdb/replica.js'
 import { refusalOf } from '../ovsdb/result.js'
-import { named, type Uuid } from '../ovsdb/value.js'
+import type { Uuid } from '../ovsdb/value.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { vswitchDeleted } from './host-side.js'
 import { hostIfname, slotOfHostIfname } from './names.js'
 import { databaseMark, PORT_KEYS } from './ovs-marks.js'
+import { explainPort, insertion } from './ovs-port-rows.js'
 import { undoMs, undoUnlessRefused } from './ovs-undo.js'
 import { slotTaken } from './plug-failure.js'
 import { LINK_GROUP, type VswitchRecord } from './record.js'
@@ -47,7 +48,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, client: Ovs
     remembered: async () => remembered(client, name),
     foreign: async () => foreignPorts(client, requireBridge(client, name)),
     dropGhosts: (slots, around) => dropGhosts(client, name, slots, around),
-    explain: (wiring) => [explainPort(name, wiring)],
+    explain: (wiring, netnsId) => [explainPort(name, wiring, netnsId)],
   }
 }
 
@@ -96,7 +97,7 @@ class Connecting {
         return each
       }
       await undoUnlessRefused(this.#client, error, () => this.#takeBack(made))
-      const failure = error as EcdockError
+      const failure = asEcdockError(error, 'plug')
       return new Map(made.map((port) => [port, failure]))
     }
     return this.#verdicts(made)
@@ -123,45 +124,6 @@ class Connecting {
     const slots = made.map((port) => port.wiring.slot)
     return disconnect(this.#client, this.#name, slots, undoMs(this.#client))
   }
-}
-
-/** The rows of one port; a row that has come to outlive its device only now gives way in the same transaction. */
-function insertion(client: OvsdbClient, bridge: Uuid, made: MadePort, label: string): Operation[] {
-  const { wiring, port } = made
-  const operations: Operation[] = []
-  const old = client.replica.byName('Port', wiring.hostIfname)
-  if (old !== undefined) operations.push(mutate('Bridge', rowIs(bridge), { ports: { delete: [old.uuid] } }))
-  operations.push(
-    insert(
-      'Interface',
-      {
-        name: wiring.hostIfname,
-        ofport_request: wiring.slot,
-        external_ids: {
-          ...(wiring.target.containerId === undefined ? {} : { container_id: wiring.target.containerId }),
-          container_iface: port.ifname,
-          'attached-mac': wiring.mac,
-        },
-      },
-      `${label}i`,
-    ),
-    insert(
-      'Port',
-      {
-        name: wiring.hostIfname,
-        interfaces: [named(`${label}i`)],
-        external_ids: {
-          [PORT_KEYS.slot]: String(wiring.slot),
-          [PORT_KEYS.target]: wiring.target.label,
-          [PORT_KEYS.ifname]: port.ifname,
-          [PORT_KEYS.netns]: String(port.netnsId),
-        },
-      },
-      `${label}p`,
-    ),
-    mutate('Bridge', rowIs(bridge), { ports: { insert: [named(`${label}p`)] } }),
-  )
-  return operations
 }
 
 function portError(
@@ -289,11 +251,4 @@ export function requireBridge(client: OvsdbClient, name: string): ReplicaRow<'Br
   throw new EcdockError('VSWITCH_NOT_FOUND', 'ovs', `Open vSwitch has no bridge ${name}`, {
     hint: '"ecdock-fast ls" shows the vswitches.',
   })
-}
-
-function explainPort(name: string, wiring: Wiring): string {
-  return (
-    `ovs-vsctl add-port ${name} ${wiring.hostIfname} -- set Interface ${wiring.hostIfname} ` +
-    `ofport_request=${wiring.slot} external_ids:attached-mac='"${wiring.mac}"'`
-  )
 }

@@ -107,7 +107,7 @@ export class SlotSwitch implements Vswitch {
     if (netnsId === (await kernel.namespaceId(''))) throw ownNetwork(resolved)
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
     const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
-    return [...explainSteps(steps), ...(this.#backend.explain?.(wiring) ?? [])]
+    return [...explainSteps(steps), ...(this.#backend.explain?.(wiring, netnsId) ?? [])]
   }
 
   async #lowestIfname(netns: string): Promise<string> {
