@@ -35,11 +35,6 @@ void settle(Napi::Env env, const Napi::Promise::Deferred& deferred, const Result
   }
 }
 
-template <class T>
-void resolve(Napi::Env env, const Napi::Promise::Deferred& deferred, const T& outcome) {
-  deferred.Resolve(to_js(env, outcome));
-}
-
 Result<std::vector<std::optional<netlink::Link>>> find_links(const std::string& path,
                                                              const std::vector<std::string>& names) {
   auto socket = socket_in(path);
@@ -101,7 +96,7 @@ class Addon : public Napi::Addon<Addon> {
  private:
   template <class T>
   Napi::Value run(const Napi::CallbackInfo& info, worker::Worker& worker, std::function<Result<T>()> work) {
-    return dispatcher_.run<Result<T>>(info.Env(), worker, std::move(work), settle<T>);
+    return dispatcher_.run<T>(info.Env(), worker, std::move(work), settle<T>);
   }
 
   Napi::Value execute(const Napi::CallbackInfo& info) {
@@ -210,9 +205,9 @@ class Addon : public Napi::Addon<Addon> {
     auto echoes = echoes_argument(info, 0);
     if (!echoes) return info.Env().Undefined();
     using Outcomes = std::vector<probe::EchoOutcome>;
-    return dispatcher_.run<Outcomes>(
-        info.Env(), probing_, [echoes = std::move(*echoes)] { return probe::send_echoes(echoes); },
-        resolve<Outcomes>);
+    return run<Outcomes>(info, probing_, [echoes = std::move(*echoes)]() -> Result<Outcomes> {
+      return probe::send_echoes(echoes);
+    });
   }
 
   // The order matters: the threads end before what they report to.

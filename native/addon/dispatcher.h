@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "result.h"
 #include "worker/worker.h"
 
 namespace ecdock::addon {
@@ -19,19 +20,21 @@ class Dispatcher {
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
 
-  // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned.
+  // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned, or with
+  // why there was no thread for it.
   template <class T>
-  Napi::Value run(Napi::Env env, worker::Worker& worker, std::function<T()> work,
-                  std::function<void(Napi::Env, const Napi::Promise::Deferred&, const T&)> settle) {
+  Napi::Value run(Napi::Env env, worker::Worker& worker, std::function<Result<T>()> work,
+                  std::function<void(Napi::Env, const Napi::Promise::Deferred&, const Result<T>&)> settle) {
     auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
     begin(env);
-    worker.submit([this, &worker, deferred, work = std::move(work), settle = std::move(settle)] {
-      auto outcome = std::make_shared<T>(work());
-      complete([&worker, deferred, outcome, settle](Napi::Env env) {
-        worker.tend();
-        settle(env, *deferred, *outcome);
-      });
-    });
+    worker.submit(
+        [this, &worker, deferred, work = std::move(work), settle = std::move(settle)](const Status& ready) {
+          auto outcome = std::make_shared<Result<T>>(ready.ok() ? work() : Result<T>(ready.error()));
+          complete([&worker, deferred, outcome, settle](Napi::Env env) {
+            worker.tend();
+            settle(env, *deferred, *outcome);
+          });
+        });
     return deferred->Promise();
   }
 

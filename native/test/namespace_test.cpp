@@ -3,14 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <future>
 
 #include "netns/network_namespace.h"
 #include "plan/sysctl.h"
-#include "worker/worker.h"
 
 using namespace ecdock;
 
@@ -77,41 +74,4 @@ TEST_CASE("a sysctl key cannot lead out of /proc/sys/net") {
   for (const auto* key : {"", "/etc/passwd", "../kernel/hostname", "ipv4/../../kernel/hostname"}) {
     CHECK(plan::write_sysctl(key, "1").error().err == EINVAL);
   }
-}
-
-TEST_CASE("a worker runs its jobs in order, on a thread that is not the caller's") {
-  worker::Worker worker(1);
-  std::string order;
-  const auto caller = std::this_thread::get_id();
-  std::promise<bool> elsewhere;
-  for (const char letter : {'a', 'b', 'c'}) worker.submit([&order, letter] { order += letter; });
-  worker.submit([&] { elsewhere.set_value(std::this_thread::get_id() != caller); });
-  CHECK(elsewhere.get_future().get());
-  CHECK(order == "abc");
-}
-
-TEST_CASE("two threads of a worker run two jobs at the same time") {
-  worker::Worker worker(2);
-  std::promise<void> first;
-  std::promise<void> second;
-  worker.submit([&, met = first.get_future().share()] {
-    second.set_value();
-    met.wait();
-  });
-  std::promise<void> done;
-  worker.submit([&, met = second.get_future().share()] {
-    met.wait();
-    first.set_value();
-    done.set_value();
-  });
-  done.get_future().wait();
-}
-
-TEST_CASE("what was submitted is done before a worker ends") {
-  std::atomic<int> done{0};
-  {
-    worker::Worker worker(1);
-    for (int i = 0; i < 100; ++i) worker.submit([&done] { ++done; });
-  }
-  CHECK(done == 100);
 }

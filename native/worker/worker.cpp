@@ -3,6 +3,8 @@
 #include <signal.h>
 
 #include <chrono>
+#include <thread>
+#include <utility>
 
 #include "netns/network_namespace.h"
 
@@ -16,37 +18,71 @@ constexpr auto kLinger = std::chrono::microseconds(250);
 
 }  // namespace
 
-Worker::~Worker() {
+void Worker::submit(Job job) {
+  Status staffed = Done{};
+  {
+    const std::lock_guard lock(mutex_);
+    staffed = staff();
+    if (staffed.ok()) {
+      jobs_.push_back(std::move(job));
+      ++waiting_;
+      wake_.notify_one();
+    }
+  }
+  if (!staffed.ok()) job(staffed);
+}
+
+void Worker::tend() {
+  std::deque<Job> hopeless;
+  Status staffed = Done{};
+  {
+    const std::lock_guard lock(mutex_);
+    bool ended = false;
+    for (const auto& thread : threads_) ended = ended || thread.ended;
+    if (!ended) return;
+    staffed = staff();
+    if (staffed.ok()) return;
+    hopeless.swap(jobs_);
+    waiting_ = 0;
+  }
+  for (const auto& job : hopeless) job(staffed);
+}
+
+void Worker::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (auto& thread : threads_) {
-    if (thread.joinable()) thread.join();
+    if (thread.handle) ::pthread_join(*std::exchange(thread.handle, std::nullopt), nullptr);
   }
 }
 
-void Worker::submit(Job job) {
-  const std::lock_guard lock(mutex_);
-  jobs_.push_back(std::move(job));
-  ++waiting_;
-  restart_ended();
-  if (threads_.size() < wanted_) threads_.emplace_back(&Worker::run, this, threads_.size());
-  wake_.notify_one();
-}
-
-void Worker::tend() {
-  const std::lock_guard lock(mutex_);
-  restart_ended();
-}
-
-void Worker::restart_ended() {
-  for (const size_t index : ended_) {
-    threads_[index].join();
-    threads_[index] = std::thread(&Worker::run, this, index);
+Status Worker::staff() {
+  for (auto& thread : threads_) {
+    if (!thread.ended) continue;
+    ::pthread_join(*std::exchange(thread.handle, std::nullopt), nullptr);
+    thread.ended = false;
   }
-  ended_.clear();
+  bool staffed = false;
+  for (auto& thread : threads_) {
+    if (thread.handle) {
+      staffed = true;
+      continue;
+    }
+    thread.worker = this;
+    pthread_t handle;
+    // Not std::thread, which throws when there is no room for another one.
+    const int err = ::pthread_create(&handle, nullptr, &Worker::begin, &thread);
+    if (err == 0) {
+      thread.handle = handle;
+    } else if (!staffed) {
+      return Error::from_errno("thread start", err);
+    }
+    break;
+  }
+  return Done{};
 }
 
 void Worker::linger() const {
@@ -55,7 +91,13 @@ void Worker::linger() const {
   while (waiting_ == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
 }
 
-void Worker::run(size_t index) {
+void* Worker::begin(void* thread) {
+  auto& own = *static_cast<Thread*>(thread);
+  own.worker->run(own);
+  return nullptr;
+}
+
+void Worker::run(Thread& thread) {
   // Signals belong to Node's main thread.
   sigset_t all;
   sigfillset(&all);
@@ -70,12 +112,12 @@ void Worker::run(size_t index) {
       jobs_.pop_front();
       --waiting_;
     }
-    job();
+    job(Done{});
     job = nullptr;  // with all that it holds open
     // A thread that could not come back from a namespace must not do another job there.
     if (netns::thread_is_lost()) {
       const std::lock_guard lock(mutex_);
-      ended_.push_back(index);
+      thread.ended = true;
       return;
     }
     linger();

@@ -1,12 +1,16 @@
 #pragma once
 
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <thread>
+#include <optional>
 #include <vector>
+
+#include "result.h"
 
 namespace ecdock::worker {
 
@@ -14,10 +18,11 @@ namespace ecdock::worker {
 // for a thread, and a 20 ms wait there would starve file and DNS work.
 class Worker {
  public:
-  using Job = std::function<void()>;
+  // Called on one of the threads; or, with the reason, on the caller's when no thread can be started.
+  using Job = std::function<void(const Status& ready)>;
 
-  explicit Worker(size_t threads) : wanted_(threads) {}
-  ~Worker();
+  explicit Worker(size_t threads) : threads_(threads) {}
+  ~Worker() { stop(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -28,18 +33,27 @@ class Worker {
   // Replaces threads that had to end. Same thread as submit(); to be called after each finished job.
   void tend();
 
- private:
-  void run(size_t index);
-  void linger() const;   // yields the processor until a job is there, for a short while
-  void restart_ended();  // with mutex_ held
+  // Waits until all that was submitted is done; no thread is left then. Same thread as submit().
+  void stop();
 
-  const size_t wanted_;
+ private:
+  struct Thread {
+    Worker* worker = nullptr;
+    std::optional<pthread_t> handle;
+    bool ended = false;
+  };
+
+  static void* begin(void* thread);
+  void run(Thread& thread);
+  void linger() const;  // yields the processor until a job is there, for a short while
+  // With mutex_ held: whether there is a thread for the jobs; one more is started when there may be more.
+  Status staff();
+
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::atomic<size_t> waiting_{0};
-  std::vector<std::thread> threads_;
-  std::vector<size_t> ended_;
+  std::vector<Thread> threads_;  // never more or fewer: each has a pointer to its own
   bool stopping_ = false;
 };
 
