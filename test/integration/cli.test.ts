@@ -206,6 +206,10 @@ test('the demo plugs eight namespaces, pings across, and leaves nothing', async 
   assert.equal(pings, { sent: 16, received: 16 })
   const people = await ecdockFast(['demo', '--count', '2'])
   assert.is(people.status, 0)
+  // It shows what it has measured, and no time that somebody else's machine took.
+  const [, summary = ''] = people.stdout.split('pings came back')
+  assert.equal(summary.match(/[\d.]+ m?s\b/g)?.length, 1, summary)
+  assert.match(summary, /`npm run bench` measures .* the same steps by `ip`/s)
   assert.match(people.stdout, /^ {2}slot 2 +netns:ecdock-demo-\S+ +eth0 +10\.213\.0\.2\/24 .* ms$/m)
   assert.match(people.stdout, 'All 4 pings came back')
   assert.match(people.stdout, 'npm run bench')

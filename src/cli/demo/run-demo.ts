@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { EcdockError } from '../../errors.js'
-import type { Port, Vswitch } from '../../vswitch/vswitch.js'
+import type { Port, Vswitch, VswitchKind } from '../../vswitch/vswitch.js'
 import type { Answer } from '../command.js'
 import type { DemoFlags } from '../commands/demo.js'
 import { EXIT_DONE, EXIT_FAILED } from '../exit-status.js'
@@ -18,7 +18,7 @@ const PINGS_AT_ONCE = 64
 
 interface DemoResult {
   vswitch: string
-  kind: string
+  kind: VswitchKind
   subnet: string
   /** How long each plug took, in ms, by slot. */
   ports: number[]
@@ -135,6 +135,12 @@ async function undoAll(steps: readonly (() => Promise<void>)[]): Promise<void> {
   if (failed !== undefined) throw failed.reason
 }
 
+/** What the benchmark's peers are made of, for each kind. */
+const COMPARED: Record<VswitchKind, string> = {
+  bridge: '`ip`',
+  ovs: '`ip` and `ovs-vsctl`, and `ovs-docker`',
+}
+
 function summary(result: DemoResult): string {
   const { pings } = result
   const across =
@@ -145,8 +151,8 @@ function summary(result: DemoResult): string {
     '',
     `${across}`,
     `One plug takes ${durationText(result.medianMs)} (median): no program is started and no interface is moved.`,
-    'By `ip`, each step of a plug is a program to start (2 to 4 ms), and moving the interface waits 16 ms;',
-    '`npm run bench` measures both side by side on this machine.',
+    'In a checkout, `npm run bench` measures plugs side by side on this machine: these, a bare C program that',
+    `sends the same messages, and the same steps by ${COMPARED[result.kind]}.`,
     '',
   ].join('\n')
 }
