@@ -1,4 +1,4 @@
-export type { CleanupReport, Removal } from './cleanup.js'
+export type { CleanupReport, FailedRemoval, Removal } from './cleanup.js'
 export { EcdockError, ERROR_CODES, type ErrorCode } from './errors.js'
 export { Host, type HostOptions } from './host.js'
 export type {

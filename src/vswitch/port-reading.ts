@@ -64,7 +64,7 @@ function merge(
 }
 
 /** The record of a link that is a port of this vswitch, undefined for every other. */
-export function ownRecord(backend: Backend, link: Link): PortRecord | undefined {
+function ownRecord(backend: Backend, link: Link): PortRecord | undefined {
   const record = parsePortAlias(link.alias)
   if (record?.vswitch !== backend.name || link.name !== hostIfname(backend.name, record.slot))
     return undefined
