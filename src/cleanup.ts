@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { SlotContainers } from './containers/slot-containers.js'
 import { asEcdockError, EcdockError } from './errors.js'
 import type { Kernel, Link } from './kernel/kernel.js'
-import { bridgeNetns, deleteBridge } from './vswitch/bridge.js'
+import { bridgeNetns, deleteBridge, listUnfinishedBridges } from './vswitch/bridge.js'
 import { slotOfHostIfname } from './vswitch/names.js'
 import { LINK_GROUP, type PortRecord, parsePortAlias } from './vswitch/record.js'
 import type { Vswitch } from './vswitch/vswitch.js'
@@ -98,7 +98,12 @@ async function look({ kernel, containers, look }: World, skipped: string[]): Pro
 }
 
 async function halfMadeVswitches(kernel: Kernel, vswitches: readonly Vswitch[]): Promise<Finding[]> {
-  const found: Finding[] = []
+  const found: Finding[] = (await listUnfinishedBridges(kernel)).map((name) => ({
+    kind: 'vswitch',
+    name,
+    why: 'its creation was cut short',
+    remove: () => deleteBridge(kernel, name),
+  }))
   for (const { kind, name } of vswitches) {
     if (kind !== 'bridge') continue
     const [bridge] = await kernel.linksByName(bridgeNetns(name), [name])

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 #include <memory>
 #include <string_view>
 
@@ -50,17 +51,36 @@ Status prepare_loopback(const std::string& alias) {
   return netlink::set_link(socket.value(), "lo", loopback);
 }
 
-Result<Named> mount_new(const std::string& name, const std::string& alias) {
-  auto inside = Scope::enter_new();
-  if (!inside.ok()) return inside.error();
-  if (auto ready = prepare_loopback(alias); !ready.ok()) return ready.error();
-  const std::string path = path_of(name);
-  if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0) {
-    return Error::from_errno("netns create", errno);
+// An empty file that nothing was mounted on for a while: whoever made it died before the mount, which follows
+// at once. Anybody else's file is left alone.
+bool is_abandoned(const std::string& path) {
+  constexpr time_t kSeconds = 5;
+  struct statfs filesystem;
+  struct stat status;
+  if (::statfs(path.c_str(), &filesystem) != 0 || ::lstat(path.c_str(), &status) != 0) return false;
+  return filesystem.f_type != NSFS_MAGIC && S_ISREG(status.st_mode) && status.st_size == 0 &&
+         (status.st_mode & 0777) == 0 && status.st_ctime + kSeconds < ::time(nullptr);
+}
+
+// O_EXCL: of two that create the same name at the same time, one is told EEXIST.
+Status reserve(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
+  if (const int err = errno; !file.valid() && (err != EEXIST || !is_abandoned(path))) {
+    return Error::from_errno("netns create", err);
   }
+  return Done{};
+}
+
+Result<Named> mount_here(const std::string& name, const std::string& path) {
   struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return Error::from_errno("netns create", errno);
-  return Named{name, path, status.st_ino};
+  if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) == 0 &&
+      ::stat(path.c_str(), &status) == 0) {
+    return Named{name, path, status.st_ino};
+  }
+  const int err = errno;
+  ::umount2(path.c_str(), MNT_DETACH);
+  ::unlink(path.c_str());
+  return Error::from_errno("netns create", err);
 }
 
 }  // namespace
@@ -68,17 +88,13 @@ Result<Named> mount_new(const std::string& name, const std::string& alias) {
 Result<Named> create_named(const std::string& name, const std::string& alias) {
   if (auto checked = check_name("netns create", name); !checked.ok()) return checked.error();
   if (auto ready = prepare_directory(); !ready.ok()) return ready.error();
+  auto inside = Scope::enter_new();
+  if (!inside.ok()) return inside.error();
+  if (auto ready = prepare_loopback(alias); !ready.ok()) return ready.error();
+  // Nothing that could take time comes between the name and its namespace.
   const std::string path = path_of(name);
-  // O_EXCL: of two that create the same name at the same time, one is told EEXIST.
-  if (!Fd(::open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0)).valid()) {
-    return Error::from_errno("netns create", errno);
-  }
-  auto made = mount_new(name, alias);
-  if (!made.ok()) {
-    ::umount2(path.c_str(), MNT_DETACH);
-    ::unlink(path.c_str());
-  }
-  return made;
+  if (auto reserved = reserve(path); !reserved.ok()) return reserved.error();
+  return mount_here(name, path);
 }
 
 Status delete_named(const std::string& name) {

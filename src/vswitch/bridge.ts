@@ -6,7 +6,14 @@ import type { Kernel, Link, NamedNamespace } from '../kernel/kernel.js'
 import type { Step } from '../kernel/plan.js'
 import type { Backend } from './backend.js'
 import { vswitchNetns } from './names.js'
-import { LINK_GROUP, parsePortAlias, parseVswitchAlias, type VswitchRecord, vswitchAlias } from './record.js'
+import {
+  LINK_GROUP,
+  parsePortAlias,
+  parseVswitchAlias,
+  unfinishedAlias,
+  type VswitchRecord,
+  vswitchAlias,
+} from './record.js'
 import { creationFailure, requireVacant, vacantStep } from './vacancy.js'
 
 /**
@@ -59,7 +66,7 @@ function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step
   const alias = vswitchAlias(record)
   const steps: Step[] = [
     vacantStep(record, subnet, hasIpv6),
-    { op: 'netns', name: vswitchNetns(name), alias },
+    { op: 'netns', name: vswitchNetns(name), alias: unfinishedAlias(name) },
   ]
   // The bridge and its ports have no business with IPv6 themselves: without it they send nothing of their own.
   if (hasIpv6) steps.push({ op: 'sysctl', netns, key: 'ipv6/conf/default/disable_ipv6', value: '1' })
@@ -69,7 +76,7 @@ function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step
     {
       op: 'veth',
       netns,
-      name: 'host',
+      name: `${name}-up`,
       master: name,
       group: LINK_GROUP,
       alias,
@@ -79,7 +86,8 @@ function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step
     { op: 'address', netns: '', name, address: own.ipv4, prefix: own.prefix },
   )
   if (hasIpv6) steps.push({ op: 'address', netns: '', name, address: own.ipv6, prefix: own.ipv6Prefix })
-  steps.push({ op: 'link', netns: '', name, up: true })
+  // The record that makes it a vswitch comes last: what a crash leaves half done is known by having none.
+  steps.push({ op: 'link', netns: '', name, up: true }, { op: 'link', netns, name: 'lo', alias })
   return steps
 }
 
@@ -109,6 +117,19 @@ export async function listBridges(kernel: Kernel): Promise<VswitchRecord[]> {
   const candidates = (await kernel.namespaces()).filter((netns) => netns.name.startsWith(prefix))
   const records = await Promise.all(candidates.map((netns) => readRecord(kernel, netns)))
   return records.filter((record) => record !== undefined).sort((a, b) => a.name.localeCompare(b.name))
+}
+
+/** Names of vswitches that are being created, or whose creation a crash cut short. */
+export async function listUnfinishedBridges(kernel: Kernel): Promise<string[]> {
+  const prefix = vswitchNetns('')
+  const names: string[] = []
+  for (const netns of await kernel.namespaces()) {
+    if (!netns.name.startsWith(prefix)) continue
+    const name = netns.name.slice(prefix.length)
+    const [loopback] = await kernel.linksByName(netns.path, ['lo']).catch(unlessGone)
+    if (loopback?.alias === unfinishedAlias(name)) names.push(name)
+  }
+  return names
 }
 
 /** The record that the namespace's loopback carries; undefined when it is not the namespace of a vswitch of ours. */

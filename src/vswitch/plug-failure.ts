@@ -4,7 +4,7 @@ import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
 import { hostSidesByName, vswitchDeleted } from './host-side.js'
-import { parsePortAlias } from './record.js'
+import { LINK_GROUP, parsePortAlias } from './record.js'
 import type { Wiring } from './wiring.js'
 
 /** The error that tells a caller why a plug failed, and what to do next. */
@@ -133,8 +133,13 @@ async function slotOrNameTaken(
     return new EcdockError('IFNAME_TAKEN', 'plug', message, details)
   }
   const record = parsePortAlias(link.alias)
+  const underWay = link.alias === '' && link.group === LINK_GROUP
   const by =
-    record === undefined ? `a foreign interface ${wiring.hostIfname}` : `${record.target} (${record.ifname})`
+    record !== undefined
+      ? `${record.target} (${record.ifname})`
+      : underWay
+        ? 'a plug that is under way, or that a crash cut short (cleanup removes that)'
+        : `a foreign interface ${wiring.hostIfname}`
   return slotTaken(backend.name, wiring.slot, by, details)
 }
 

@@ -11,7 +11,7 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   const netns = target.netns
   const steps: Step[] = [
     { op: 'vacant', netns, name: ifname, mac: wiring.mac, addresses: addresses(wiring) },
-    ...connect,
+    ...connect.map(unmarked),
     { op: 'address', netns, name: ifname, address: address.ipv4, prefix: address.prefix },
   ]
   if (wiring.ipv6) {
@@ -37,7 +37,19 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })
   }
   steps.push({ op: 'ready', netns, name: ifname }, { op: 'alive', netns })
+  // The mark comes last: what a crash leaves half done is known by having none, and cleanup removes it.
+  for (const made of connect) {
+    if (made.op === 'veth' && made.alias !== undefined) {
+      steps.push({ op: 'link', netns: made.netns, name: made.name, alias: made.alias })
+    }
+  }
   return { steps }
+}
+
+function unmarked(step: Step): Step {
+  if (step.op !== 'veth') return step
+  const { alias: _, ...rest } = step
+  return rest
 }
 
 function addresses(wiring: Wiring): string[] {

@@ -19,7 +19,8 @@ const PORTS_A_CONNECT = 256
  */
 const SLOT_ATTEMPTS = 1000
 
-const SIGNS_OF_A_TAKEN_SLOT: ReadonlySet<ErrorCode> = new Set(['SLOT_TAKEN', 'MAC_TAKEN', 'ADDRESS_TAKEN'])
+/** The target itself is in that slot already, put there by somebody else. */
+const SIGNS_OF_A_TAKEN_SLOT: ReadonlySet<ErrorCode> = new Set(['MAC_TAKEN', 'ADDRESS_TAKEN'])
 
 interface Made {
   item: Item
@@ -117,7 +118,7 @@ export class Plugging {
         continue
       }
       const error = await this.#reason(outcome, wiring)
-      if (item.attempts + 1 < SLOT_ATTEMPTS && (await this.#lostTheSlot(item, wiring.slot, error))) {
+      if (item.attempts + 1 < SLOT_ATTEMPTS && (await this.#lostARace(item, wiring.slot, error))) {
         again.push({ ...item, attempts: item.attempts + 1 })
       } else {
         this.#fail(item, error)
@@ -201,9 +202,15 @@ export class Plugging {
     for (const { item } of made) this.#fail(item, cancelled())
   }
 
-  /** The slot was free when it was chosen, and another process has taken it since, perhaps for the same target. */
-  async #lostTheSlot(item: Item, slot: number, error: EcdockError): Promise<boolean> {
-    if (item.request.slot !== undefined || !SIGNS_OF_A_TAKEN_SLOT.has(error.code)) return false
+  /**
+   * What was chosen (the slot, the interface's name) was free then, and another process has taken it since,
+   * perhaps for the same target, perhaps to give it back already.
+   */
+  async #lostARace(item: Item, slot: number, error: EcdockError): Promise<boolean> {
+    if (error.code === 'IFNAME_TAKEN') return item.request.ifname === undefined
+    if (item.request.slot !== undefined) return false
+    if (error.code === 'SLOT_TAKEN') return true
+    if (!SIGNS_OF_A_TAKEN_SLOT.has(error.code)) return false
     try {
       return (await takenSlots(this.#backend, this.#around)).has(slot)
     } catch {

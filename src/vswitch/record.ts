@@ -79,6 +79,11 @@ export function vswitchAlias(record: VswitchRecord): string {
   return `${MARK} vswitch name=${record.name} subnet=${record.subnet} ipv6-prefix=${record.ipv6Prefix}`
 }
 
+/** The alias of that loopback as long as the vswitch is not whole. */
+export function unfinishedAlias(name: string): string {
+  return `${MARK} unfinished vswitch=${name}`
+}
+
 /** The record of a vswitch's alias, undefined when it is none of ours. */
 export function parseVswitchAlias(alias: string): VswitchRecord | undefined {
   const words = parse(alias, 'vswitch')

@@ -120,6 +120,6 @@ export class SlotSwitch implements Vswitch {
 
 /** The step with the words filled in that the addon fills in when it is run. */
 function filledIn(step: Step, ifname: string, netnsId: number): Step {
-  if (step.op !== 'veth' || step.alias === undefined) return step
+  if (step.op !== 'link' || step.alias === undefined) return step
   return { ...step, alias: filledAlias({ alias: step.alias }, { ifname, netnsId }) }
 }

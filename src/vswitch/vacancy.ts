@@ -67,7 +67,7 @@ export function creationFailure(failed: PlanFailed, record: VswitchRecord, hint?
     const message = `there is a namespace ${vswitchNetns(record.name)} already`
     return new EcdockError('VSWITCH_EXISTS', OP, message, {
       ...details,
-      hint: `Choose another name, or delete it first with "ecdock-fast delete-vswitch ${record.name}".`,
+      hint: `Choose another name, or delete it first with "ecdock-fast delete-vswitch ${record.name}"; what a crash cut short goes with "ecdock-fast cleanup".`,
     })
   }
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)

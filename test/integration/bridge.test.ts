@@ -72,7 +72,7 @@ bridgeTest('eight are plugged in in one go, and the switch shows them as `ip` do
     ) as { ifname: string; ifalias: string }[]
     assert.equal(
       links.map(({ ifname }) => ifname).sort(),
-      ['host', ...ports.map(({ hostIfname }) => hostIfname)].sort(),
+      ['br0-up', ...ports.map(({ hostIfname }) => hostIfname)].sort(),
     )
     for (const { ifname, ifalias } of links) {
       const record = parsePortAlias(ifalias)

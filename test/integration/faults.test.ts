@@ -250,7 +250,7 @@ faultTest('a target that dies half-way: what came too late is refused, and nothi
         async () => (await vswitch.ports()).length === 0,
       )
       const links = await inside('/run/netns/ecdock-br0', 'ip', ['-br', 'link', 'show', 'type', 'veth'])
-      assert.match(links, /^host@\S+ .*\n$/)
+      assert.match(links, /^br0-up@\S+ .*\n$/)
     }
   }),
 )
@@ -344,7 +344,7 @@ faultTest('a program that is killed half-way leaves only what `cleanup` and `unp
       assert.ok(await pings(targets[1] ?? '', '10.0.0.254'))
       await vswitch.unplugAll((await vswitch.ports()).map(({ slot }) => slot))
       const links = await inside('/run/netns/ecdock-br0', 'ip', ['-br', 'link', 'show', 'type', 'veth'])
-      assert.match(links, /^host@\S+ .*\n$/)
+      assert.match(links, /^br0-up@\S+ .*\n$/)
     }
   }),
 )

@@ -30,6 +30,7 @@ function kernelWith(aliases: Record<string, string>) {
     ([name, alias], at) => ({ name, alias, ifindex: at + 1, kind: 'veth', group: LINK_GROUP }) as Link,
   )
   const kernel = {
+    namespaces: async () => [],
     links: async () => links,
     deleteLinks: async (_netns: string, ifindexes: readonly number[]) => void deleted.push(...ifindexes),
   } as Partial<Kernel> as Kernel
