@@ -69,7 +69,8 @@ export async function cleanup(world: World, dryRun: boolean): Promise<CleanupRep
     } catch (cause) {
       const error = asEcdockError(cause, 'cleanup')
       // Somebody else was faster, or the kernel: it is gone.
-      if (error.code !== 'SLOT_EMPTY') report.failed.push({ ...removal, error })
+      if (error.code !== 'SLOT_EMPTY' && error.code !== 'VSWITCH_NOT_FOUND')
+        report.failed.push({ ...removal, error })
     }
   }
   return report

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import type { HostOptions } from '../host.js'
-import { EXIT_DONE } from './exit-status.js'
+import { EXIT_DONE, EXIT_FAILED } from './exit-status.js'
 import { Interruption } from './io.js'
 import { run } from './run.js'
 import type { World } from './world.js'
@@ -17,9 +17,15 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 
 // `ecdock-fast ls | head -1`: that nobody reads any more is no failure, and what was begun still comes to its end.
+// A full disk is one: what was done is done, but nobody was told.
+let mute = false
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (error.code === 'EPIPE' || mute) return
+    mute = true
+    process.exitCode = EXIT_FAILED
+    if (stream === process.stdout)
+      process.stderr.write(`error: the output cannot be written: ${error.message}\n`)
   })
 }
 
@@ -31,7 +37,7 @@ async function open(options: HostOptions): Promise<World> {
 
 const { stdin, stdout, stderr, env } = process
 process.exitCode = EXIT_DONE
-process.exitCode = await run(process.argv.slice(2), {
+const status = await run(process.argv.slice(2), {
   stdin,
   stdout,
   stderr,
@@ -39,3 +45,4 @@ process.exitCode = await run(process.argv.slice(2), {
   signal: controller.signal,
   open,
 })
+process.exitCode = mute ? EXIT_FAILED : status

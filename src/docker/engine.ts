@@ -91,8 +91,12 @@ export class DockerEngine {
 
   /** The container of this name or id. */
   async container(name: string): Promise<ContainerState> {
-    const found = await this.#callOne('docker inspect', name, (container, abortSignal) =>
-      container.inspect({ abortSignal }),
+    const { INSPECTED, understood } = await import('./answers.js')
+    const found = understood(
+      INSPECTED,
+      await this.#callOne('docker inspect', name, (container, abortSignal) =>
+        container.inspect({ abortSignal }),
+      ),
     )
     return {
       id: found.Id,
@@ -108,8 +112,12 @@ export class DockerEngine {
 
   /** Containers that carry all these labels, running or not; a label is `KEY` or `KEY=VALUE`. */
   async list(labels: readonly string[]): Promise<ContainerSummary[]> {
-    const found = await this.#client.call('docker ps', (docker, abortSignal) =>
-      docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal }),
+    const { LISTED, understood } = await import('./answers.js')
+    const found = understood(
+      LISTED,
+      await this.#client.call('docker ps', (docker, abortSignal) =>
+        docker.listContainers({ all: true, filters: { label: [...labels] }, abortSignal }),
+      ),
     )
     return found.map((item) => ({
       id: item.Id,

@@ -5,6 +5,7 @@ import { EcdockError } from '../errors.js'
 import type { Kernel, Link, NamedNamespace } from '../kernel/kernel.js'
 import type { Step } from '../kernel/plan.js'
 import type { Backend } from './backend.js'
+import { vswitchDeleted } from './host-side.js'
 import { vswitchNetns } from './names.js'
 import {
   LINK_GROUP,
@@ -94,10 +95,16 @@ function creation(record: VswitchRecord, subnet: Subnet, hasIpv6: boolean): Step
 /** All links first: when a namespace dies with links in it, the kernel takes them away some time later. */
 export async function deleteBridge(kernel: Kernel, name: string): Promise<void> {
   const netns = bridgeNetns(name)
-  const links = await kernel.links(netns)
-  const ours = links.filter(isOurs).map((link) => link.ifindex)
-  await kernel.deleteLinks(netns, ours)
-  await kernel.deleteNamespaces([vswitchNetns(name)])
+  try {
+    const links = await kernel.links(netns)
+    const ours = links.filter(isOurs).map((link) => link.ifindex)
+    await kernel.deleteLinks(netns, ours)
+    await kernel.deleteNamespaces([vswitchNetns(name)])
+  } catch (error) {
+    // Somebody else deletes it at the same moment, and was faster.
+    if (error instanceof EcdockError && error.code === 'TARGET_NOT_FOUND') throw vswitchDeleted(name, error)
+    throw error
+  }
 }
 
 /** By group, and by mark: a deletion in bulk that was cut short leaves links in a group of its own. */
