@@ -1,5 +1,6 @@
 #include <napi.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "addon/dispatcher.h"
@@ -78,6 +79,7 @@ Status delete_namespaces(const std::vector<std::string>& names) {
 class Addon : public Napi::Addon<Addon> {
  public:
   Addon(Napi::Env env, Napi::Object exports) : dispatcher_(env) {
+    env.AddCleanupHook([](Addon* self) { self->end(); }, this);
     DefineAddon(exports, {
                              InstanceMethod("execute", &Addon::execute),
                              InstanceMethod("links", &Addon::links),
@@ -94,6 +96,15 @@ class Addon : public Napi::Addon<Addon> {
   }
 
  private:
+  // The threads end before what they report to.
+  void end() {
+    probes_stop_ = true;
+    plumbing_.stop();
+    reading_.stop();
+    probing_.stop();
+    dispatcher_.close();
+  }
+
   template <class T>
   Napi::Value run(const Napi::CallbackInfo& info, worker::Worker& worker, std::function<Result<T>()> work) {
     return dispatcher_.run<T>(info.Env(), worker, std::move(work), settle<T>);
@@ -205,12 +216,12 @@ class Addon : public Napi::Addon<Addon> {
     auto echoes = echoes_argument(info, 0);
     if (!echoes) return info.Env().Undefined();
     using Outcomes = std::vector<probe::EchoOutcome>;
-    return run<Outcomes>(info, probing_, [echoes = std::move(*echoes)]() -> Result<Outcomes> {
-      return probe::send_echoes(echoes);
+    return run<Outcomes>(info, probing_, [this, echoes = std::move(*echoes)]() -> Result<Outcomes> {
+      return probe::send_echoes(echoes, probes_stop_);
     });
   }
 
-  // The order matters: the threads end before what they report to.
+  std::atomic<bool> probes_stop_{false};
   Dispatcher dispatcher_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
   worker::Worker plumbing_{1};

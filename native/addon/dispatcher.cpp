@@ -6,7 +6,7 @@ Dispatcher::Dispatcher(Napi::Env env) : signal_(Signal::New(env, "ecdock-fast", 
   signal_.Unref(env);
 }
 
-Dispatcher::~Dispatcher() { signal_.Abort(); }
+void Dispatcher::close() { signal_.Abort(); }
 
 void Dispatcher::begin(Napi::Env env) {
   if (under_way_++ == 0) signal_.Ref(env);

@@ -16,9 +16,12 @@ namespace ecdock::addon {
 class Dispatcher {
  public:
   explicit Dispatcher(Napi::Env env);
-  ~Dispatcher();
   Dispatcher(const Dispatcher&) = delete;
   Dispatcher& operator=(const Dispatcher&) = delete;
+
+  // To be called when no thread runs work any more, and before Node takes its end of the signal away, which
+  // it does after the clean-up hooks that were added later than the dispatcher was made. Promises stay open.
+  void close();
 
   // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned, or with
   // why there was no thread for it.

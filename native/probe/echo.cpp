@@ -25,6 +25,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using netlink::IpAddress;
 
+// How often somebody who waits looks whether to stop, in ms.
+constexpr double kLook = 100;
+
 // Type, code, checksum, identifier, sequence number: the same eight bytes in both versions.
 struct Packet {
   uint8_t type;
@@ -135,8 +138,9 @@ void receive(Flight& flight, EchoOutcome& outcome) {
   }
 }
 
-void await_replies(std::vector<Flight>& flights, std::vector<EchoOutcome>& outcomes) {
-  for (;;) {
+void await_replies(std::vector<Flight>& flights, std::vector<EchoOutcome>& outcomes,
+                   const std::atomic<bool>& stop) {
+  while (!stop) {
     std::vector<pollfd> polled;
     std::vector<size_t> owners;
     const auto now = Clock::now();
@@ -150,7 +154,7 @@ void await_replies(std::vector<Flight>& flights, std::vector<EchoOutcome>& outco
       owners.push_back(i);
     }
     if (polled.empty()) return;
-    const double wait = std::chrono::duration<double, std::milli>(next - now).count();
+    const double wait = std::min(kLook, std::chrono::duration<double, std::milli>(next - now).count());
     if (::poll(polled.data(), polled.size(), static_cast<int>(std::ceil(wait))) < 0 && errno != EINTR) return;
     for (size_t i = 0; i < polled.size(); ++i) {
       if (polled[i].revents != 0) receive(flights[owners[i]], outcomes[owners[i]]);
@@ -160,7 +164,7 @@ void await_replies(std::vector<Flight>& flights, std::vector<EchoOutcome>& outco
 
 }  // namespace
 
-std::vector<EchoOutcome> send_echoes(const std::vector<Echo>& echoes) {
+std::vector<EchoOutcome> send_echoes(const std::vector<Echo>& echoes, const std::atomic<bool>& stop) {
   std::vector<EchoOutcome> outcomes(echoes.size());
   std::vector<Flight> flights;
   flights.reserve(echoes.size());
@@ -169,7 +173,7 @@ std::vector<EchoOutcome> send_echoes(const std::vector<Echo>& echoes) {
     if (!launched.ok()) outcomes[i].error = launched.error().message;
     flights.push_back(launched.ok() ? std::move(launched.value()) : Flight{});
   }
-  await_replies(flights, outcomes);
+  await_replies(flights, outcomes, stop);
   return outcomes;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ struct EchoOutcome {
 };
 
 // Sends one ICMP (RFC 792) or ICMPv6 (RFC 4443) echo request for each, all at the same time, and waits for
-// the replies, for each at most its time-out. Needs CAP_NET_RAW in the namespaces.
-std::vector<EchoOutcome> send_echoes(const std::vector<Echo>& echoes);
+// the replies, for each at most its time-out, and no longer when `stop` becomes true. Needs CAP_NET_RAW in
+// the namespaces.
+std::vector<EchoOutcome> send_echoes(const std::vector<Echo>& echoes, const std::atomic<bool>& stop);
 
 }  // namespace ecdock::probe
