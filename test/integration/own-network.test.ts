@@ -29,6 +29,7 @@ kernelTest("what uses the host's own network is not plugged in, whatever leads t
       const error = await refusal(sw.plug(target), 'TARGET_INVALID')
       assert.match(error.message, "uses the host's network")
       await refusal(sw.plug(target, { slot: 3 }), 'TARGET_INVALID')
+      await refusal(sw.explain(target), 'TARGET_INVALID')
     }
     const outcomes = await sw.plugAll(targets.map((target) => ({ target })))
     assert.ok(outcomes.every((outcome) => !outcome.ok && outcome.error.code === 'TARGET_INVALID'))
