@@ -2,29 +2,44 @@
 export interface SlotMark {
   vswitch: string
   slot: number
+  /**
+   * The container's own name. `docker commit` copies labels into images, and so into every container that is made
+   * of one: without this, a copy would pass for the container itself. One that was renamed is no longer ours.
+   */
+  name: string
   /** In bytes, when it was asked for. */
   mtu?: number | undefined
 }
 
 export const VSWITCH_LABEL = 'ecdock-fast.vswitch'
 export const SLOT_LABEL = 'ecdock-fast.slot'
+const NAME_LABEL = 'ecdock-fast.name'
 const MTU_LABEL = 'ecdock-fast.mtu'
 
 export function encodeMark(mark: SlotMark): Record<string, string> {
-  const labels: Record<string, string> = { [VSWITCH_LABEL]: mark.vswitch, [SLOT_LABEL]: String(mark.slot) }
+  const labels: Record<string, string> = {
+    [VSWITCH_LABEL]: mark.vswitch,
+    [SLOT_LABEL]: String(mark.slot),
+    [NAME_LABEL]: mark.name,
+  }
   if (mark.mtu !== undefined) labels[MTU_LABEL] = String(mark.mtu)
   return labels
 }
 
-/** What the labels say, or undefined when they are not ours or somebody has written them by hand, wrongly. */
+/**
+ * What the labels of the container of this name say, or undefined when they are not ours, are another container's, or
+ * somebody has written them by hand, wrongly.
+ */
 export function decodeMark(
+  name: string,
   labels: Readonly<Record<string, string>> | null | undefined,
 ): SlotMark | undefined {
   const vswitch = labels?.[VSWITCH_LABEL]
   const slot = decodeNumber(labels?.[SLOT_LABEL])
   if (vswitch === undefined || vswitch === '' || slot === undefined) return undefined
+  if (labels?.[NAME_LABEL] !== name) return undefined
   const mtu = decodeNumber(labels?.[MTU_LABEL])
-  return mtu === undefined ? { vswitch, slot } : { vswitch, slot, mtu }
+  return mtu === undefined ? { vswitch, slot, name } : { vswitch, slot, name, mtu }
 }
 
 /** A positive decimal number without leading zeros, of at most 8 digits: a slot of a /8 has no more. */

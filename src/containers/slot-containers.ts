@@ -34,8 +34,8 @@ const EXIT_MS = 5_000
 
 /**
  * Containers without Docker's networking, each in a slot of a vswitch. Which container is in which slot is
- * told by its labels, so that any later process can find it. Only containers with these labels are ever
- * stopped or removed.
+ * told by its labels, so that any later process can find it. Only containers with these labels, which hold the
+ * container's own name too, are ever stopped or removed.
  */
 export class SlotContainers {
   readonly #engine: DockerEngine
@@ -137,8 +137,8 @@ export class SlotContainers {
   async #listed(labels: readonly string[]): Promise<SlotContainer[]> {
     const containers = await this.#engine.list(labels)
     return containers.flatMap(({ id, name, image, state, status, labels: marked }) => {
-      const mark = decodeMark(marked)
-      return mark === undefined ? [] : [{ container: id, name, image, state, status, ...mark }]
+      const mark = decodeMark(name, marked)
+      return mark === undefined ? [] : [{ container: id, image, state, status, ...mark }]
     })
   }
 
@@ -168,7 +168,7 @@ export class SlotContainers {
     checkCancelled(signal)
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
-    const labels = encodeMark({ vswitch: vswitch.name, slot, mtu })
+    const labels = encodeMark({ vswitch: vswitch.name, slot, name, mtu })
     const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
     const container = await this.#create(vswitch, slot, spec, options.name)
     try {

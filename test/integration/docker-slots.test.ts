@@ -203,6 +203,25 @@ test('what start did not make is never stopped', async () => {
   await engine.remove(id)
 })
 
+test('a container made of an image of ours has our labels, and is never stopped', async () => {
+  const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
+  await docker.api.getContainer(container).commit({ repo: 'ecdock-fast-test', tag: 'copy' })
+  await containers.stop(vswitch, 1, { timeoutSeconds: 0 })
+  const copy = await docker.api.createContainer({
+    Image: 'ecdock-fast-test:copy',
+    name: 'copy',
+    Cmd: FOREVER,
+  })
+  await copy.start()
+  assert.is((await copy.inspect()).Config.Labels['ecdock-fast.slot'], '1')
+  assert.equal(await containers.list(), [])
+  await refusal(containers.stop(vswitch, 1), 'SLOT_EMPTY')
+  await refusal(containers.restart(vswitch, 1), 'SLOT_EMPTY')
+  assert.ok((await copy.inspect()).State.Running)
+  await copy.remove({ force: true })
+  await docker.api.getImage('ecdock-fast-test:copy').remove()
+})
+
 test('what somebody else has plugged into the slot meanwhile stays there', async () => {
   const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
   vswitch.target = 'pid:77'

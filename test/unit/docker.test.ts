@@ -52,14 +52,15 @@ for (const address of [
 }
 
 test('the labels of a container tell its slot', () => {
-  const labels = encodeMark({ vswitch: 'ovs0', slot: 7 })
-  assert.equal(labels, { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '7' })
-  assert.equal(decodeMark({ ...labels, other: 'x' }), { vswitch: 'ovs0', slot: 7 })
-  assert.equal(decodeMark(encodeMark({ vswitch: 'ovs0', slot: 7, mtu: 9000 })), {
-    vswitch: 'ovs0',
-    slot: 7,
-    mtu: 9000,
+  const labels = encodeMark({ vswitch: 'ovs0', slot: 7, name: 'web' })
+  assert.equal(labels, {
+    'ecdock-fast.vswitch': 'ovs0',
+    'ecdock-fast.slot': '7',
+    'ecdock-fast.name': 'web',
   })
+  assert.equal(decodeMark('web', { ...labels, other: 'x' }), { vswitch: 'ovs0', slot: 7, name: 'web' })
+  const large = { vswitch: 'ovs0', slot: 7, name: 'web', mtu: 9000 }
+  assert.equal(decodeMark('web', encodeMark(large)), large)
 })
 
 for (const labels of [
@@ -68,14 +69,17 @@ for (const labels of [
   {},
   { 'ecdock-fast.vswitch': 'ovs0' },
   { 'ecdock-fast.slot': '7' },
-  { 'ecdock-fast.vswitch': '', 'ecdock-fast.slot': '7' },
-  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '07' },
-  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '-1' },
-  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '1e3' },
-  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '999999999' },
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '7' },
+  // Labels that `docker commit` has copied from the container `original`.
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '7', 'ecdock-fast.name': 'original' },
+  { 'ecdock-fast.vswitch': '', 'ecdock-fast.slot': '7', 'ecdock-fast.name': 'web' },
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '07', 'ecdock-fast.name': 'web' },
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '-1', 'ecdock-fast.name': 'web' },
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '1e3', 'ecdock-fast.name': 'web' },
+  { 'ecdock-fast.vswitch': 'ovs0', 'ecdock-fast.slot': '999999999', 'ecdock-fast.name': 'web' },
 ]) {
   test(`labels that are not ours mark nothing: ${JSON.stringify(labels)}`, () => {
-    assert.is(decodeMark(labels), undefined)
+    assert.is(decodeMark('web', labels), undefined)
   })
 }
 
