@@ -10,7 +10,7 @@ import { withHost } from '../support/world.js'
 
 const HOST = new URL('../../src/host.js', import.meta.url)
 
-/** Runs a program and kills it just before its `nth` message to the kernel. True when it was killed by that. */
+/** Runs a program and kills it just before a thread's `nth` message to the kernel. False when it came to its end. */
 function killedAt(nth: number, code: string): boolean {
   const program = join(process.env.TMPDIR ?? '/tmp', 'victim.mjs')
   writeFileSync(
@@ -18,13 +18,14 @@ function killedAt(nth: number, code: string): boolean {
     `import { Host } from ${JSON.stringify(HOST.href)}\nconst host = await Host.open()\n${code}\n`,
   )
   const inject = `inject=sendto:signal=KILL:when=${nth}`
-  const { status, signal } = spawnSync(
+  const { status, signal, stderr } = spawnSync(
     'strace',
     ['-f', '-o', '/dev/null', '-e', 'trace=sendto', '-e', inject, process.execPath, program],
     { cwd: fileURLToPath(new URL('.', HOST)) },
   )
   rmSync(program)
-  return signal === 'SIGKILL' || status === 137
+  if (status !== 0 && status !== 137 && signal !== 'SIGKILL') throw new Error(`at message ${nth}: ${stderr}`)
+  return status !== 0
 }
 
 if (needs('root', 'strace')) {
