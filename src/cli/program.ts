@@ -34,7 +34,8 @@ Examples:
   $ ecdock-fast help plug                           more about one command
 
 Exit status: 0 done, 1 the operation failed, 2 the command line was wrong,
-3 something it needs is missing (ecdock-fast doctor says what).`
+3 something it needs is missing (ecdock-fast doctor says what). attach gives
+the exit status of a container that has ended.`
 
 /** The command line as data: every command with its options and help. `perform` is called for the one asked for. */
 export function buildProgram(io: Pick<Io, 'stdout'>, perform: Perform): Command {

@@ -16,6 +16,9 @@ export const SLOT_LABEL = 'ecdock-fast.slot'
 const NAME_LABEL = 'ecdock-fast.name'
 const MTU_LABEL = 'ecdock-fast.mtu'
 
+/** A word that only the container of one start carries, so that it is found when Docker did not tell its id. */
+export const START_LABEL = 'ecdock-fast.start'
+
 export function encodeMark(mark: SlotMark): Record<string, string> {
   const labels: Record<string, string> = {
     [VSWITCH_LABEL]: mark.vswitch,

@@ -24,6 +24,22 @@ export interface StartOptions {
   signal?: AbortSignal | undefined
 }
 
+export interface StopOptions {
+  /** Default true. */
+  remove?: boolean | undefined
+  /** How long the container has to end by itself. Default 10. */
+  timeoutSeconds?: number | undefined
+}
+
+export interface RestartOptions {
+  /** Start a new container from this image instead. */
+  image?: string | undefined
+  /** Only with an image. */
+  args?: readonly string[] | undefined
+  /** How long the old container has to end by itself. Default 10. */
+  timeoutSeconds?: number | undefined
+}
+
 export interface StartedContainer {
   /** Full container id. */
   container: string

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { checkSlot } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
@@ -6,25 +7,15 @@ import type { ContainerSpec, ContainerState, DockerEngine } from '../docker/engi
 import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
 import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
-import { decodeMark, encodeMark, SLOT_LABEL, VSWITCH_LABEL } from './labels.js'
+import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
 import { holds, isCode, slotTaken, takeOut } from './occupancy.js'
-import type { SlotContainer, StartedContainer, StartOptions } from './slot-container.js'
-
-export interface StopOptions {
-  /** Default true. */
-  remove?: boolean | undefined
-  /** How long the container has to end by itself. Default 10. */
-  timeoutSeconds?: number | undefined
-}
-
-export interface RestartOptions {
-  /** Start a new container from this image instead. */
-  image?: string | undefined
-  /** Only with an image. */
-  args?: readonly string[] | undefined
-  /** How long the old container has to end by itself. Default 10. */
-  timeoutSeconds?: number | undefined
-}
+import type {
+  RestartOptions,
+  SlotContainer,
+  StartedContainer,
+  StartOptions,
+  StopOptions,
+} from './slot-container.js'
 
 /** A slot that another start has just taken is tried again so many times. */
 const ATTEMPTS = 5
@@ -168,7 +159,8 @@ export class SlotContainers {
     checkCancelled(signal)
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
-    const labels = encodeMark({ vswitch: vswitch.name, slot, name, mtu })
+    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu })
+    const labels = { ...mark, [START_LABEL]: randomUUID() }
     const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
     const container = await this.#create(vswitch, slot, spec, options.name)
     try {
@@ -183,10 +175,31 @@ export class SlotContainers {
     try {
       return await this.#engine.create(spec)
     } catch (error) {
+      if (isCode(error, 'TIMEOUT')) throw await this.#removeUnanswered(asEcdockError(error, 'start'), spec)
       if (chosen !== undefined || !isNameConflict(error)) throw error
       const hint = `Give another name or slot, or remove it: docker rm -f ${spec.name}`
       throw slotTaken(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
     }
+  }
+
+  /** Docker has not told whether it has created the container, nor its id. */
+  async #removeUnanswered(error: EcdockError, spec: ContainerSpec): Promise<EcdockError> {
+    try {
+      const made = await this.#engine.list([`${START_LABEL}=${spec.labels[START_LABEL]}`])
+      for (const { id } of made) await this.#engine.remove(id)
+      if (made.length > 0) return error
+    } catch {
+      // What there is to say about it is said below.
+    }
+    return new EcdockError(
+      error.code,
+      error.op,
+      `${error.message}; it may still create container ${spec.name}`,
+      {
+        hint: `If it does: docker rm -f ${spec.name}`,
+        cause: error,
+      },
+    )
   }
 
   /** Starts a container that there is and plugs it in; when that fails, it may be left running, unplugged. */

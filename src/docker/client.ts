@@ -5,12 +5,12 @@ import { type DockerAddress, formatDockerAddress, parseDockerAddress } from './a
 import { dockerFailure, type Subject } from './failure.js'
 
 /** Longest wait for an answer of Docker, in ms; starting a container from a cold disk takes seconds. */
-export const CALL_MS = 30_000
+const CALL_MS = 30_000
 
 export interface CallLimits {
   /** What a 404 means in this call. */
   subject?: Subject | undefined
-  /** Longest wait, in ms. Default {@link CALL_MS}. */
+  /** Longest wait, in ms. Default: the client's. */
   ms?: number | undefined
 }
 
@@ -27,9 +27,13 @@ export class DockerClient {
 
   /**
    * `socket` as {@link parseDockerAddress} reads it. Throws USAGE or UNSUPPORTED; without it, DOCKER_HOST is
-   * read with the first call, so that it cannot get in the way of those who use no Docker.
+   * read with the first call, so that it cannot get in the way of those who use no Docker. `callMs` is how long a
+   * call may take that says nothing else.
    */
-  constructor(socket?: string) {
+  constructor(
+    socket?: string,
+    readonly callMs = CALL_MS,
+  ) {
     if (socket !== undefined) this.#where = parseDockerAddress(socket)
   }
 
@@ -51,7 +55,7 @@ export class DockerClient {
   async call<T>(
     op: string,
     run: (docker: Dockerode, abortSignal: AbortSignal) => Promise<T>,
-    { subject, ms = CALL_MS }: CallLimits = {},
+    { subject, ms = this.callMs }: CallLimits = {},
   ): Promise<T> {
     if (this.#closed) throw cancelled(op)
     const { address } = this

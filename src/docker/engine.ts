@@ -1,8 +1,8 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import type Dockerode from 'dockerode'
 import { EcdockError } from '../errors.js'
-import { CALL_MS, DockerClient } from './client.js'
+import { DockerClient } from './client.js'
 import type { Subject } from './failure.js'
 import { checkContainerName, checkImageName } from './names.js'
 
@@ -52,6 +52,7 @@ export interface ContainerSpec {
 
 /** What Docker waits for before it kills, unless told otherwise, in seconds (docker-stop(1)). */
 const STOP_SECONDS = 10
+const MOST_LOG_BYTES = 256 * 1024
 
 /**
  * Docker's API, as far as it is needed. Nothing is opened before the first call. Every call has a time
@@ -64,10 +65,11 @@ export class DockerEngine {
 
   /**
    * `socket` is `unix:///path`, `/path` or `tcp://127.0.0.1:2375`; DOCKER_HOST or Docker's usual socket
-   * without it. Throws USAGE or UNSUPPORTED; about DOCKER_HOST with the first call only.
+   * without it. A call may take `callMs`, 30 s unless given, and no longer. Throws USAGE or UNSUPPORTED; about
+   * DOCKER_HOST with the first call only.
    */
-  constructor(socket?: string) {
-    this.#client = new DockerClient(socket)
+  constructor(socket?: string, callMs?: number) {
+    this.#client = new DockerClient(socket, callMs)
   }
 
   /** As `unix:///var/run/docker.sock`. Throws USAGE or UNSUPPORTED when DOCKER_HOST cannot be used. */
@@ -157,7 +159,7 @@ export class DockerEngine {
 
   /** Ends the container's processes, by force after `seconds` (10 unless given); nothing if it does not run. */
   async stop(id: string, seconds?: number): Promise<void> {
-    const ms = (seconds ?? STOP_SECONDS) * 1000 + CALL_MS
+    const ms = (seconds ?? STOP_SECONDS) * 1000 + this.#client.callMs
     const options = seconds === undefined ? {} : { t: seconds }
     try {
       await this.#callOne(
@@ -185,12 +187,18 @@ export class DockerEngine {
     }
   }
 
-  /** The last lines that a container wrote, without terminal control, of at most 2000 characters. */
-  async lastLines({ id, tty }: ContainerState, lines: number): Promise<string> {
-    const options = { stdout: true, stderr: true, tail: lines, follow: false } as const
-    const log = await this.#callOne('docker logs', id, (container, abortSignal) =>
-      container.logs({ ...options, abortSignal }),
-    )
+  /**
+   * The last lines that a container that has ended wrote, without terminal control, of at most 2000 characters. Lines
+   * can be of any length: behind the first 256 KiB nothing is read.
+   */
+  async lastLines({ id, tty, state }: ContainerState, lines: number): Promise<string> {
+    if (state === 'created') return '' // to follow its log would be to wait for its start
+    const log = await this.#callOne('docker logs', id, async (container, abortSignal) => {
+      // Only a log that is followed comes as a stream; that of a container that has ended has an end all the same.
+      const options = { stdout: true, stderr: true, tail: lines, follow: true } as const
+      const stream = await container.logs({ ...options, abortSignal })
+      return await beginning(stream as Readable, MOST_LOG_BYTES)
+    })
     const text = tty ? log.toString() : withoutFrames(log)
     return stripControl(text).trim().slice(-2000)
   }
@@ -254,6 +262,18 @@ export class DockerEngine {
     const subject: Subject = { code: 'CONTAINER_NOT_FOUND', name }
     return this.#client.call(op, (docker, signal) => run(docker.getContainer(name), signal), { subject, ms })
   }
+}
+
+/** What a stream begins with, up to `bytes`; the rest is not read. */
+async function beginning(stream: Readable, bytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of stream) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length >= bytes) break
+  }
+  return Buffer.concat(chunks).subarray(0, bytes)
 }
 
 /** The text in Docker's frames of output: 4 bytes of stream type, a length, and so many bytes (Docker Engine API). */

@@ -94,7 +94,7 @@ test('attach reaches the console, and ends when the container does', async () =>
       if (text.includes('br0-s1')) attached.stdin.end('exit 7\n')
     })
     attached.stdin.write('hostname\n')
-    assert.equal(await exited, [0, null])
+    assert.equal(await exited, [7, null])
     assert.is(seen, 'br0-s1\n')
     assert.match(said, 'has ended with exit status 7')
     await ecdockFastJson(['stop', '1'], { env })

@@ -11,7 +11,7 @@ export const attach: CommandSpec<AttachFlags> = {
   summary: "attach to a container's console",
   description: [
     'Connects this terminal with the container in the slot; a shell may want a key pressed before it shows its prompt.',
-    'The detach keys bring you back and leave the container running.',
+    'The detach keys bring you back and leave the container running. When it ends, its exit status is that of attach.',
   ].join(' '),
   arguments: [['[SLOT]', 'the slot; or --slot']],
   options: () => [
@@ -35,7 +35,7 @@ export const attach: CommandSpec<AttachFlags> = {
         ...(flags.detachKeys !== undefined && { detachKeys: flags.detachKeys }),
       })
       if (invocation.talkative) stderr.write(`${farewell(slot, end)}\n`)
-      return {}
+      return end.exitCode === undefined ? {} : { status: end.exitCode }
     })
   },
 }
