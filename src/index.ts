@@ -1,4 +1,13 @@
 export type { CleanupReport, FailedRemoval, Removal } from './cleanup.js'
+export type {
+  RestartOptions,
+  SlotContainer,
+  StartedContainer,
+  StartOptions,
+  StopOptions,
+} from './containers/slot-container.js'
+export type { SlotContainers } from './containers/slot-containers.js'
+export type { Console, ConsoleEnd } from './docker/console.js'
 export { EcdockError, ERROR_CODES, type ErrorCode } from './errors.js'
 export { Host, type HostOptions } from './host.js'
 export type {
@@ -6,10 +15,13 @@ export type {
   Kernel,
   Link,
   LinkStats,
+  MarkedLink,
   NamedNamespace,
   Probe,
   ProbeOutcome,
+  Removal as LinkRemoval,
 } from './kernel/kernel.js'
+export type { Plan, PlanDone, PlanFailed, PlanOutcome, Step } from './kernel/plan.js'
 export type { Target } from './target/target.js'
 export type {
   BulkOptions,

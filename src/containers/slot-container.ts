@@ -25,6 +25,8 @@ export interface StartOptions {
 }
 
 export interface StopOptions {
+  /** Aborting before the container is stopped fails with CANCELLED; what has been begun is brought to its end. */
+  signal?: AbortSignal | undefined
   /** Default true. */
   remove?: boolean | undefined
   /** How long the container has to end by itself. Default 10. */
@@ -32,6 +34,8 @@ export interface StopOptions {
 }
 
 export interface RestartOptions {
+  /** Aborting fails with CANCELLED; what has been stopped by then stays stopped. */
+  signal?: AbortSignal | undefined
   /** Start a new container from this image instead. */
   image?: string | undefined
   /** Only with an image. */

@@ -4,6 +4,7 @@ import { checkSlot } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { attachConsole, type Console, type ConsoleEnd } from '../docker/console.js'
 import type { ContainerSpec, ContainerState, DockerEngine } from '../docker/engine.js'
+import { isConflict } from '../docker/failure.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
 import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
@@ -75,10 +76,11 @@ export class SlotContainers {
   async stop(
     vswitch: Vswitch,
     slot: number,
-    { remove = true, timeoutSeconds }: StopOptions = {},
+    { remove = true, timeoutSeconds, signal }: StopOptions = {},
   ): Promise<SlotContainer> {
     const found = await this.#require(vswitch, slot)
     const port = await vswitch.port(slot)
+    checkCancelled('stop', signal)
     await this.#engine.stop(found.container, timeoutSeconds)
     if (port !== undefined && holds(port, found)) await takeOut(vswitch, slot)
     if (remove) await this.#engine.remove(found.container)
@@ -91,8 +93,8 @@ export class SlotContainers {
    * {@link start} and {@link stop} do.
    */
   async restart(vswitch: Vswitch, slot: number, options: RestartOptions = {}): Promise<StartedContainer> {
-    const { image, args, timeoutSeconds } = options
-    if (image !== undefined) return this.#replace(vswitch, slot, image, args, timeoutSeconds)
+    const { image, args, timeoutSeconds, signal } = options
+    if (image !== undefined) return this.#replace(vswitch, slot, { ...options, image })
     if (args !== undefined && args.length > 0) {
       throw new EcdockError('USAGE', 'restart', 'arguments need an image', {
         hint: 'A container keeps its command; name an image to start another one.',
@@ -103,10 +105,11 @@ export class SlotContainers {
     if (before !== undefined && !holds(before, found)) {
       throw slotTaken(vswitch, slot, `now holds ${before.target}`, `Take that out first: unplug ${slot}`)
     }
+    checkCancelled('restart', signal)
     await this.#engine.stop(found.container, timeoutSeconds)
     await takeOut(vswitch, slot)
     try {
-      return await this.#run(vswitch, slot, found, { mtu: before?.mtu ?? found.mtu })
+      return await this.#run(vswitch, slot, found, { mtu: before?.mtu ?? found.mtu, signal })
     } catch (error) {
       await this.#engine.stop(found.container, 0)
       throw error
@@ -156,7 +159,7 @@ export class SlotContainers {
 
   async #startIn(vswitch: Vswitch, slot: number, options: StartOptions): Promise<StartedContainer> {
     const { image, args = [], env = [], volumes = [], privileged = false, tty = true, mtu, signal } = options
-    checkCancelled(signal)
+    checkCancelled('start', signal)
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
     const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu })
@@ -176,7 +179,7 @@ export class SlotContainers {
       return await this.#engine.create(spec)
     } catch (error) {
       if (isCode(error, 'TIMEOUT')) throw await this.#removeUnanswered(asEcdockError(error, 'start'), spec)
-      if (chosen !== undefined || !isNameConflict(error)) throw error
+      if (chosen !== undefined || !isConflict(error)) throw error
       const hint = `Give another name or slot, or remove it: docker rm -f ${spec.name}`
       throw slotTaken(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
     }
@@ -209,7 +212,7 @@ export class SlotContainers {
     { container, name }: { container: string; name: string },
     { mtu, signal }: { mtu?: number | undefined; signal?: AbortSignal | undefined },
   ): Promise<StartedContainer> {
-    checkCancelled(signal)
+    checkCancelled('start', signal)
     await this.#engine.start(container)
     const options: PlugOptions = { slot }
     if (mtu !== undefined) options.mtu = mtu
@@ -258,14 +261,12 @@ export class SlotContainers {
   async #replace(
     vswitch: Vswitch,
     slot: number,
-    image: string,
-    args: readonly string[] = [],
-    timeoutSeconds?: number,
+    { image, args, timeoutSeconds, signal }: RestartOptions & { image: string },
   ): Promise<StartedContainer> {
     await this.#engine.requireImage(image)
     const found = await this.find(vswitch, slot)
-    if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds })
-    return this.start(vswitch, { slot, image, args, name: found?.name, mtu: found?.mtu })
+    if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds, signal })
+    return this.start(vswitch, { slot, image, args, name: found?.name, mtu: found?.mtu, signal })
   }
 
   async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {
@@ -293,12 +294,6 @@ export class SlotContainers {
   }
 }
 
-function checkCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new EcdockError('CANCELLED', 'start', 'the start was cancelled')
-}
-
-/** HTTP 409 is Docker's answer for a name that is taken (Docker Engine API, ContainerCreate). */
-function isNameConflict(error: unknown): boolean {
-  const cause = error instanceof EcdockError ? error.cause : undefined
-  return cause instanceof Error && 'statusCode' in cause && cause.statusCode === 409
+function checkCancelled(op: string, signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new EcdockError('CANCELLED', op, `the ${op} was cancelled`)
 }

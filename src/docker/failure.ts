@@ -58,6 +58,11 @@ function answerOf(error: unknown): string {
   return text.trim().slice(0, 1000)
 }
 
+/** HTTP 409 is Docker's answer for a name that is taken (Docker Engine API, ContainerCreate). */
+export function isConflict(error: unknown): boolean {
+  return error instanceof EcdockError && statusOf(error.cause) === 409
+}
+
 function statusOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined
 }

@@ -65,8 +65,8 @@ export class SlotSwitch implements Vswitch {
     return new Plugging(this.#backend, this.#around, this.#reserved, requests, options).run()
   }
 
-  async unplug(slot: number): Promise<void> {
-    const [outcome] = await this.unplugAll([slot])
+  async unplug(slot: number, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const [outcome] = await this.unplugAll([slot], options)
     if (outcome?.ok === false) throw outcome.error
   }
 

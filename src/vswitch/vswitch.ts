@@ -100,7 +100,7 @@ export interface Vswitch {
   /** Plugs many; one error for each item that failed, in the order of the requests. */
   plugAll(requests: readonly PlugRequest[], options?: BulkOptions<PlugOutcome>): Promise<PlugOutcome[]>
   /** Takes a target out; throws SLOT_EMPTY when the slot holds nothing of ours. */
-  unplug(slot: number): Promise<void>
+  unplug(slot: number, options?: { signal?: AbortSignal }): Promise<void>
   unplugAll(slots: readonly number[], options?: BulkOptions<UnplugOutcome>): Promise<UnplugOutcome[]>
   /** The ports, read from the kernel (and OVSDB), by slot. */
   ports(): Promise<Port[]>

@@ -280,6 +280,17 @@ test('a container that cannot be plugged in again is left stopped', async () => 
   assert.is((await engine.container(container)).state, 'exited')
 })
 
+test('a stop and a restart that are cancelled before they have begun leave everything as it is', async () => {
+  const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER })
+  const { pid } = await engine.container(container)
+  const signal = AbortSignal.abort()
+  await refusal(containers.stop(vswitch, 1, { signal }), 'CANCELLED')
+  await refusal(containers.restart(vswitch, 1, { signal }), 'CANCELLED')
+  await refusal(containers.restart(vswitch, 1, { image: docker.image, signal }), 'CANCELLED')
+  assert.is((await engine.container(container)).pid, pid)
+  assert.equal(vswitch.plugged, new Map([[1, container]]))
+})
+
 test('attach connects a terminal; the detach keys leave the container running', async () => {
   const { container } = await containers.start(vswitch, { slot: 1, image: docker.image, args: ['sh'] })
   const terminal = new FakeTerminal()

@@ -88,7 +88,9 @@ export class FakeWorld {
         },
         stop: refuse,
         restart: async (vswitch, slot, options) => {
-          this.calls.push(`restart ${vswitch.name} ${slot} ${JSON.stringify(options)}`)
+          this.calls.push(
+            `restart ${vswitch.name} ${slot} ${JSON.stringify({ ...options, signal: undefined })}`,
+          )
           return { container: 'c'.repeat(64), name: 'web', port: fakePort(vswitch.name, slot) }
         },
       },

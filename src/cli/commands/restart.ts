@@ -26,7 +26,8 @@ export const restart: CommandSpec<object> = {
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
       const another = image === undefined ? {} : { image, args: rest }
-      const started = await world.containers.restart(vswitch, slot, another)
+      const { signal } = invocation
+      const started = await world.containers.restart(vswitch, slot, { ...another, signal })
       return { document: started, text: () => containerText(started, invocation.colors) }
     })
   },

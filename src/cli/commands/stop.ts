@@ -26,6 +26,7 @@ export const stop: CommandSpec<StopFlags> = {
       const vswitch = await invocation.vswitch(world)
       await world.containers.stop(vswitch, slot, {
         remove: flags.rm,
+        signal: invocation.signal,
         ...(flags.time !== undefined && { timeoutSeconds: flags.time }),
       })
       return {
