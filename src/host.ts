@@ -8,6 +8,7 @@ import { EcdockError, type ErrorCode } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
 import { loadKernel } from './kernel/native.js'
 import { OvsdbClient } from './ovsdb/client.js'
+import { DEFAULT_OVSDB } from './ovsdb/endpoint.js'
 import { comment } from './ovsdb/operations.js'
 import { quoted } from './quoted.js'
 import type { Backend, Surroundings } from './vswitch/backend.js'
@@ -36,7 +37,6 @@ export interface HostOptions {
   runDir?: string
 }
 
-export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
 /** How long OVSDB may take to answer at most when it is only looked at, in ms. */
 const LONGEST_LOOK_MS = 5000
 const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(['OVSDB_UNREACHABLE', 'OVSDB_LOST', 'TIMEOUT'])

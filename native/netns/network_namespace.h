@@ -62,7 +62,8 @@ struct Named {
 // mount namespaces). The loopback is up, and carries `alias` before the name can be seen. EEXIST when taken,
 // EINVAL when the name is not that of one file.
 Result<Named> create_named(const std::string& name, const std::string& alias);
-// ENOENT when there is no such name, EINVAL when it is that of something else. Processes inside keep the namespace alive, without its name.
+// ENOENT when there is no such name, EINVAL when it is that of something else. Processes inside keep the
+// namespace alive, without its name.
 Status delete_named(const std::string& name);
 Result<std::vector<Named>> list_named();
 

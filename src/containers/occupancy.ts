@@ -23,7 +23,7 @@ export async function takeOut(vswitch: Vswitch, slot: number): Promise<void> {
   }
 }
 
-export function slotTaken(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
+export function slotInUse(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
   return new EcdockError('SLOT_TAKEN', 'start', `slot ${slot} of ${vswitch.name} ${by}`, { hint })
 }
 

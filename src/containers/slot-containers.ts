@@ -9,7 +9,7 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
 import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
 import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
-import { holds, isCode, slotTaken, takeOut } from './occupancy.js'
+import { holds, isCode, slotInUse, takeOut } from './occupancy.js'
 import type {
   RestartOptions,
   SlotContainer,
@@ -103,7 +103,7 @@ export class SlotContainers {
     const found = await this.#require(vswitch, slot)
     const before = await vswitch.port(slot)
     if (before !== undefined && !holds(before, found)) {
-      throw slotTaken(vswitch, slot, `now holds ${before.target}`, `Take that out first: unplug ${slot}`)
+      throw slotInUse(vswitch, slot, `now holds ${before.target}`, `Take that out first: unplug ${slot}`)
     }
     checkCancelled('restart', signal)
     await this.#engine.stop(found.container, timeoutSeconds)
@@ -149,11 +149,11 @@ export class SlotContainers {
     checkSlot(parseSubnet(vswitch.subnet), slot)
     const [port, found] = await Promise.all([vswitch.port(slot), this.find(vswitch, slot)])
     if (port !== undefined && port.state !== 'ghost') {
-      throw slotTaken(vswitch, slot, `holds ${port.target}`, 'Choose another slot, or give none.')
+      throw slotInUse(vswitch, slot, `holds ${port.target}`, 'Choose another slot, or give none.')
     }
     if (found !== undefined) {
       const hint = `Go on with it (restart ${slot}), or remove it (stop ${slot}).`
-      throw slotTaken(vswitch, slot, `is that of container ${found.name}, which is ${found.state}`, hint)
+      throw slotInUse(vswitch, slot, `is that of container ${found.name}, which is ${found.state}`, hint)
     }
   }
 
@@ -181,7 +181,7 @@ export class SlotContainers {
       if (isCode(error, 'TIMEOUT')) throw await this.#removeUnanswered(asEcdockError(error, 'start'), spec)
       if (chosen !== undefined || !isConflict(error)) throw error
       const hint = `Give another name or slot, or remove it: docker rm -f ${spec.name}`
-      throw slotTaken(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
+      throw slotInUse(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
     }
   }
 

@@ -3,7 +3,7 @@ import { EcdockError } from '../errors.js'
 /** Where Docker listens: a unix socket, or a TCP port of this machine. */
 export type DockerAddress = { socketPath: string } | { host: string; port: number }
 
-const DEFAULT = 'unix:///var/run/docker.sock'
+export const DEFAULT_DOCKER = 'unix:///var/run/docker.sock'
 /** sun_path (unix(7)) without its closing NUL, in bytes. */
 const LONGEST_SOCKET_PATH = 107
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
@@ -14,7 +14,7 @@ const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
  * runs on another machine or behind TLS: the process ids that it tells would mean nothing here.
  */
 export function parseDockerAddress(text?: string, environment = process.env.DOCKER_HOST): DockerAddress {
-  const address = text || environment || DEFAULT
+  const address = text || environment || DEFAULT_DOCKER
   const path = address.startsWith('unix://') ? address.slice('unix://'.length) : address
   if (path.startsWith('/')) {
     if (path.includes('\0') || Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {

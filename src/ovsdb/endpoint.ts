@@ -3,6 +3,9 @@ import { EcdockError } from '../errors.js'
 /** Where an OVSDB server listens, in the form that `net.connect` takes. */
 export type Endpoint = { path: string } | { host: string; port: number }
 
+/** Where Open vSwitch's own server listens. */
+export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
+
 /** The port that IANA gave to OVSDB (RFC 7047 section 6). */
 const OVSDB_PORT = 6640
 

@@ -1,12 +1,14 @@
+import { DEFAULT_DOCKER } from '../../docker/address.js'
 import type { DoctorReport } from '../../doctor/doctor.js'
+import { DEFAULT_OVSDB } from '../../ovsdb/endpoint.js'
 import type { CommandSpec } from '../command.js'
 import { EXIT_DONE, EXIT_MISSING } from '../exit-status.js'
 import { hostOptions } from '../global-options.js'
 import { doctorText } from '../render/doctor.js'
 
 const DEFAULTS = {
-  ovsdb: 'unix:/run/openvswitch/db.sock',
-  docker: 'unix:///var/run/docker.sock',
+  ovsdb: DEFAULT_OVSDB,
+  docker: DEFAULT_DOCKER,
   runDir: '/run/ecdock-fast',
 }
 
