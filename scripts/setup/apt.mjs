@@ -24,6 +24,9 @@ const PACKAGES = {
   iptables: program('iptables'),
   ethtool: program('ethtool'),
   strace: program('strace'),
+  procps: program('sysctl'),
+  // ovs-docker needs it, which the benchmark measures; its quick run is one of the tests.
+  'uuid-runtime': program('uuidgen'),
   'util-linux': () => onPath('unshare') && onPath('nsenter'),
   // The tests make a container image of it, so that a busybox with shared libraries does not do.
   'busybox-static': file('/var/lib/dpkg/info/busybox-static.list'),
@@ -47,10 +50,12 @@ export const PROFILES = {
     'iptables',
     'ethtool',
     'strace',
+    'procps',
+    'uuid-runtime',
     'util-linux',
     'busybox-static',
   ],
-  bench: [...BUILD, 'gcc', 'openvswitch-switch', 'iproute2', 'util-linux'],
+  bench: [...BUILD, 'gcc', 'openvswitch-switch', 'iproute2', 'uuid-runtime', 'util-linux'],
 }
 
 /** What apt may take away in exchange: busybox-static is busybox, linked statically. */
