@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { run, sourcePath } from '../program.js'
 import { TARGET_PATHS } from '../targets.js'
-import type { Contestant } from './contestant.js'
+import type { Contestant, ContestantName } from './contestant.js'
 import { LineProgram } from './line-program.js'
 import { createOvsBridge } from './ovs-bridge.js'
 
@@ -16,6 +16,18 @@ export function buildFloor(directory: string): string {
   const sources = readdirSync(folder).filter((name) => name.endsWith('.c'))
   run('cc', ['-O2', '-std=gnu11', '-Wall', '-o', program, ...sources.map((name) => `${folder}/${name}`)])
   return program
+}
+
+function contestant(name: ContestantName, child: LineProgram): Contestant {
+  return {
+    name,
+    slow: false,
+    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
+    unplug: (slot) => child.ask(`unplug ${slot} 1`),
+    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
+    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
+    close: () => child.close(),
+  }
 }
 
 /** A Linux bridge in a namespace of its own, where nothing speaks IPv6 but what is plugged in: as ecdock-fast's. */
@@ -36,15 +48,7 @@ function createBridge(name: string): string {
 export function floor(program: string): Contestant {
   const bridge = 'floor'
   const child = new LineProgram(program, ['bridge', createBridge(bridge), bridge, TARGET_PATHS])
-  return {
-    name: 'C floor',
-    slow: false,
-    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
-    unplug: (slot) => child.ask(`unplug ${slot} 1`),
-    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
-    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
-    close: () => child.close(),
-  }
+  return contestant('C floor', child)
 }
 
 /** The same, but its links have the queues that the kernel gives them: one for each processor. */
@@ -52,15 +56,7 @@ export async function defaultQueuesFloor(program: string): Promise<Contestant> {
   const bridge = 'queues'
   const child = new LineProgram(program, ['bridge', createBridge(bridge), bridge, TARGET_PATHS])
   await child.ask('queues 0')
-  return {
-    name: 'C floor, default queues',
-    slow: false,
-    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
-    unplug: (slot) => child.ask(`unplug ${slot} 1`),
-    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
-    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
-    close: () => child.close(),
-  }
+  return contestant('C floor, default queues', child)
 }
 
 /** The same, but its links are put into the group that is deleted only when they are deleted. */
@@ -70,13 +66,9 @@ export function regroupingFloor(program: string): Contestant {
   const unplugAll = async (first: number, count: number) =>
     (await child.ask(`regroup ${DOOMED} ${first} ${count}`)) + (await child.ask(`delete-group ${DOOMED}`))
   return {
-    name: 'C floor, regrouping',
-    slow: false,
-    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
+    ...contestant('C floor, regrouping', child),
     unplug: (slot) => unplugAll(slot, 1),
-    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
     unplugAll: (count) => unplugAll(1, count),
-    close: () => child.close(),
   }
 }
 
@@ -88,13 +80,5 @@ export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv)
   const bridge = 'floor'
   createOvsBridge(bridge, env)
   const child = new LineProgram(program, ['ovs', ovsdb, bridge, TARGET_PATHS])
-  return {
-    name: 'C floor',
-    slow: false,
-    plug: (slot) => child.ask(`plug ${IN_USE} ${slot} 1`),
-    unplug: (slot) => child.ask(`unplug ${slot} 1`),
-    plugAll: (count) => child.ask(`plug ${IN_USE} 1 ${count}`),
-    unplugAll: () => child.ask(`delete-group ${IN_USE}`),
-    close: () => child.close(),
-  }
+  return contestant('C floor', child)
 }
