@@ -32,6 +32,11 @@ export interface TransactOptions {
   timeoutMs?: number | undefined
 }
 
+export interface TransactAndWaitOptions extends TransactOptions {
+  /** Called as soon as the database has the change, before ovs-vswitchd has taken it in. */
+  onCommitted?: (() => void) | undefined
+}
+
 const FIRST_BACKOFF_MS = 50
 const LAST_BACKOFF_MS = 5000
 
@@ -87,6 +92,20 @@ export class OvsdbClient {
     return this.#connection?.open === true
   }
 
+  get closed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  /** Why there is no connection at the moment (OVSDB_UNREACHABLE); undefined while there is one. */
+  get away(): EcdockError | undefined {
+    return this.connected ? undefined : this.#stillAway()
+  }
+
+  /** Waits until there is a connection. Throws OVSDB_UNREACHABLE (no connection in time) or CANCELLED. */
+  async ready(options: TransactOptions = {}): Promise<void> {
+    await this.#connected(options, performance.now())
+  }
+
   /**
    * Carries out all operations or none (RFC 7047 section 4.1.3); many transactions may be in flight. When
    * this resolves, the replica already shows what it did. While the connection is away it waits for it.
@@ -110,7 +129,7 @@ export class OvsdbClient {
    */
   async transactAndWait(
     operations: readonly Operation[],
-    options: TransactOptions = {},
+    options: TransactAndWaitOptions = {},
   ): Promise<OperationResult[]> {
     const startedAt = performance.now()
     const connection = await this.#connected(options, startedAt)
@@ -123,6 +142,7 @@ export class OvsdbClient {
     )
     const [root] = decodeRows('Open_vSwitch', ['next_cfg'], results.at(-1))
     if (root === undefined) throw uninitialised()
+    options.onCommitted?.()
     await this.#takenIn(connection, root.next_cfg, options, startedAt)
     return results.slice(0, operations.length)
   }
@@ -258,7 +278,8 @@ function uninitialised(): EcdockError {
   return new EcdockError('OVSDB_REFUSED', 'ovsdb transact', message, { hint: 'Run: ovs-vsctl init' })
 }
 
-function notTakenIn(timeoutMs: number): EcdockError {
+/** The error of a change that the database has and ovs-vswitchd does not take in. */
+export function notTakenIn(timeoutMs: number): EcdockError {
   const message = `The database has the change, but ovs-vswitchd has not taken it in within ${timeoutMs} ms.`
   return new EcdockError('TIMEOUT', 'ovsdb transact', message, {
     hint: 'Is ovs-vswitchd running? On Debian and Ubuntu: systemctl status ovs-vswitchd',

@@ -242,7 +242,8 @@ function lost(why: string, error?: NodeJS.ErrnoException): EcdockError {
   })
 }
 
-function silent(method: string, timeoutMs: number): EcdockError {
+/** The error of a request that is not answered in time. */
+export function silent(method: string, timeoutMs: number): EcdockError {
   const message = `The OVSDB server did not answer ${method} within ${timeoutMs} ms.`
   return new EcdockError('TIMEOUT', `ovsdb ${method}`, message)
 }

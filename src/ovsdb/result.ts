@@ -21,6 +21,8 @@ export interface Refusal {
   readonly details?: string
   /** Index of the operation that failed; absent when the commit itself did. */
   readonly operation?: number
+  /** True when the request was refused as a whole, before any of its operations was tried. */
+  readonly request?: true
 }
 
 /** The refusal that an OVSDB_REFUSED carries, undefined for every other error. */
@@ -47,7 +49,7 @@ export function parseResults(operations: readonly Operation[], result: unknown):
 
 /** The error that a reply's `error` member makes: the request as a whole was refused. */
 export function refusedRequest(op: string, error: unknown): EcdockError {
-  const refusal = toRefusal(isRecord(error) ? error : { error })
+  const refusal: Refusal = { ...toRefusal(isRecord(error) ? error : { error }), request: true }
   return new EcdockError('OVSDB_REFUSED', op, `The OVSDB server refused: ${sentence(refusal)}`, {
     cause: refusal,
   })

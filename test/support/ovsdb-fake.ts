@@ -63,11 +63,14 @@ export class FakeServer {
     this.#server.listen(join(directory, 'db.sock'))
   }
 
+  /** May be called again. */
   async stop(): Promise<void> {
-    this.#server.close()
     for (const { socket } of this.peers) socket.destroy()
-    await once(this.#server, 'close')
-    await rm(this.#directory, { recursive: true })
+    if (this.#server.listening) {
+      this.#server.close()
+      await once(this.#server, 'close')
+    }
+    await rm(this.#directory, { recursive: true, force: true })
   }
 }
 

@@ -202,7 +202,10 @@ test('an error beyond the last operation is the commit itself', () => {
 })
 
 test('an error in place of the result refuses the request as a whole', () => {
-  assert.equal(refusalOf(refusedRequest('ovsdb transact', 'unknown method')), { error: 'unknown method' })
+  assert.equal(refusalOf(refusedRequest('ovsdb transact', 'unknown method')), {
+    error: 'unknown method',
+    request: true,
+  })
   const error = refusedRequest('ovsdb monitor', { error: 'unknown database', details: 'no such database' })
   assert.is(error.op, 'ovsdb monitor')
   assert.match(error.message, /unknown database: no such database\./)
