@@ -9,6 +9,7 @@
 #include "netlink/link.h"
 #include "netns/network_namespace.h"
 #include "plan/executor.h"
+#include "plan/place.h"
 #include "plan/plan_text.h"
 #include "probe/echo.h"
 #include "removal/removal.h"
@@ -224,7 +225,7 @@ class Addon : public Napi::Addon<Addon> {
   std::atomic<bool> probes_stop_{false};
   Dispatcher dispatcher_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
-  worker::Worker plumbing_{1};
+  worker::Worker plumbing_{1, plan::forget_kept_place};
   // Dumps wait for the kernel, and must not hold up a plug.
   worker::Worker reading_{2};
   // Probes wait for the network, seconds long, and must not hold up anything else.

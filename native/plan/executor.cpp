@@ -34,6 +34,17 @@ void substitute(std::string& text, std::string_view placeholder, const std::stri
 
 }  // namespace
 
+Executor::~Executor() {
+  if (!primary_) return;
+  auto known = places_.extract(primary_->netns);
+  if (!known) return;
+  Place& place = known.mapped();
+  auto master = place.ifindexes.extract(primary_->master.value_or(""));
+  place.ifindexes.clear();
+  if (master) place.ifindexes.insert(std::move(master));
+  keep_place(primary_->netns, std::move(place));
+}
+
 Outcome Executor::run(const Plan& plan) {
   if (places_.size() > kMaxPlaces) places_.clear();
   undo_.clear();
@@ -65,22 +76,11 @@ void Executor::undo_all() {
   places_.clear();
 }
 
-Result<Executor::Place*> Executor::place(const std::string& path) {
+Result<Place*> Executor::place(const std::string& path) {
   if (const auto known = places_.find(path); known != places_.end()) return &known->second;
-  auto opened = netns::open_namespace(path);
+  auto opened = open_place(path);
   if (!opened.ok()) return opened.error();
-  return &places_.emplace(path, Place{std::move(opened.value()), std::nullopt, {}}).first->second;
-}
-
-Result<netlink::Socket*> Executor::socket(Place& place) {
-  if (!place.socket) {
-    auto inside = netns::Scope::enter(place.netns);
-    if (!inside.ok()) return inside.error();
-    auto opened = netlink::Socket::open();
-    if (!opened.ok()) return opened.error();
-    place.socket.emplace(std::move(opened.value()));
-  }
-  return &*place.socket;
+  return &places_.emplace(path, std::move(opened.value())).first->second;
 }
 
 Result<int> Executor::ifindex(const std::string& netns, const std::string& name) {
@@ -88,7 +88,7 @@ Result<int> Executor::ifindex(const std::string& netns, const std::string& name)
   if (!where.ok()) return where.error();
   auto& known = where.value()->ifindexes;
   if (const auto entry = known.find(name); entry != known.end()) return entry->second;
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   auto link = netlink::get_link(*through.value(), name, netlink::Statistics::kSkipped);
   if (!link.ok()) return link.error();
@@ -119,9 +119,28 @@ Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
 Status Executor::undo_link(const std::string& netns, const MadeLink& made) {
   auto where = place(netns);
   if (!where.ok()) return where.error();
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   return delete_made(*through.value(), made);
+}
+
+// The settings that the pair was made with.
+Result<netlink::LinkSettings> Executor::add_veth(Place& where, const LinkEnd& primary,
+                                                 const netlink::VethPeer& peer) {
+  auto through = socket_of(where);
+  if (!through.ok()) return through.error();
+  for (;;) {
+    const auto master = where.ifindexes.find(primary.master.value_or(""));
+    const bool remembered = master != where.ifindexes.end();
+    auto filled = settings(primary);
+    if (!filled.ok()) return filled.error();
+    filled.value().up = true;
+    auto added = netlink::add_veth(*through.value(), primary.name, filled.value(), peer);
+    if (added.ok()) return filled;
+    if (added.error().err != EINVAL || !remembered) return added.error();
+    // The kernel says no more of a master that is gone. It may have been made anew since the index was learnt.
+    where.ifindexes.erase(master);
+  }
 }
 
 Status Executor::step(const AddVeth& step) {
@@ -129,18 +148,12 @@ Status Executor::step(const AddVeth& step) {
   if (!where.ok()) return where.error();
   auto there = place(step.peer.netns);
   if (!there.ok()) return there.error();
-  auto through = socket(*where.value());
-  if (!through.ok()) return through.error();
-  auto primary = settings(step.primary);
-  if (!primary.ok()) return primary.error();
-  primary.value().up = true;
   const netlink::VethPeer peer{there.value()->netns.fd.get(), resolved(step.peer.name), step.peer.settings};
-  if (auto added = netlink::add_veth(*through.value(), step.primary.name, primary.value(), peer);
-      !added.ok()) {
-    return added;
-  }
+  auto made_with = add_veth(*where.value(), step.primary, peer);
+  if (!made_with.ok()) return made_with.error();
+  primary_ = step.primary;
   undo_.push_back([this, netns = step.primary.netns, there = step.peer.netns, name = peer.name,
-                   made = MadeLink{step.primary.name, primary.value().alias}]() mutable {
+                   made = MadeLink{step.primary.name, made_with.value().alias}]() mutable {
     auto& known = places_.find(there)->second.ifindexes;
     if (const auto peer = known.find(name); peer != known.end()) made.peer = peer->second;
     return undo_link(netns, made);
@@ -151,7 +164,7 @@ Status Executor::step(const AddVeth& step) {
 Status Executor::step(const AddBridge& step) {
   auto where = place(step.bridge.netns);
   if (!where.ok()) return where.error();
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   netlink::LinkSettings settings = step.bridge.settings;
   settings.up = true;
@@ -166,7 +179,7 @@ Status Executor::step(const AddBridge& step) {
 Status Executor::step(const SetLink& step) {
   auto where = place(step.link.netns);
   if (!where.ok()) return where.error();
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   auto wanted = settings(step.link);
   if (!wanted.ok()) return wanted.error();
@@ -178,7 +191,7 @@ Status Executor::step(const AddAddress& step) {
   auto index = ifindex(step.netns, name);
   if (!index.ok()) return index.error();
   Place& where = *place(step.netns).value();
-  auto through = socket(where);
+  auto through = socket_of(where);
   if (!through.ok()) return through.error();
   const netlink::InterfaceAddress address{index.value(), step.address, step.prefix};
   auto added = netlink::add_address(*through.value(), address);
@@ -194,7 +207,7 @@ Status Executor::step(const AddAddress& step) {
   undo_.push_back([this, netns = step.netns, address]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
-    auto through = socket(*where.value());
+    auto through = socket_of(*where.value());
     if (!through.ok()) return through.error();
     return unless_gone(netlink::delete_address(*through.value(), address), {EADDRNOTAVAIL, ENODEV});
   });
@@ -204,7 +217,7 @@ Status Executor::step(const AddAddress& step) {
 Status Executor::step(const AddRoute& step) {
   auto index = ifindex(step.netns, resolved(step.name));
   if (!index.ok()) return index.error();
-  auto through = socket(*place(step.netns).value());
+  auto through = socket_of(*place(step.netns).value());
   if (!through.ok()) return through.error();
   const netlink::Route route{step.destination, step.prefix, step.gateway, index.value()};
   auto added = netlink::add_route(*through.value(), route);
@@ -213,7 +226,7 @@ Status Executor::step(const AddRoute& step) {
   undo_.push_back([this, netns = step.netns, route]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
-    auto through = socket(*where.value());
+    auto through = socket_of(*where.value());
     if (!through.ok()) return through.error();
     return unless_gone(netlink::delete_route(*through.value(), route), {ESRCH, ENODEV});
   });
@@ -257,7 +270,7 @@ Status Executor::step(const AddNamespace& step) {
 Status Executor::step(const AwaitReady& step) {
   auto where = place(step.netns);
   if (!where.ok()) return where.error();
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   const auto deadline = Clock::now() + kReadyTimeout;
   for (;;) {
@@ -284,7 +297,7 @@ Status Executor::step(const CheckVacant& step) {
     if (own.value()) return Error{"target check", EINVAL, step.netns + " is this process's own network", {}};
   }
   outcome_.netns_id = where.value()->netns.id;
-  auto through = socket(*where.value());
+  auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   auto links = netlink::list_links(*through.value(), netlink::Statistics::kSkipped);
   if (!links.ok()) return links.error();

@@ -6,33 +6,32 @@
 #include <string>
 #include <vector>
 
-#include "netlink/socket.h"
-#include "netns/network_namespace.h"
+#include "plan/place.h"
 #include "plan/plan.h"
 #include "plan/undo.h"
 
 namespace ecdock::plan {
 
 // Executes plans on the calling thread. Namespaces and their sockets are opened once and kept for the plans
-// that follow, so a bulk plug opens its vswitch's namespace once.
+// that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
 class Executor {
  public:
+  Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  ~Executor();
+
   // Runs the steps in order; when one fails, what the earlier ones made is undone, last first.
   Outcome run(const Plan& plan);
 
  private:
-  struct Place {
-    netns::NetworkNamespace netns;
-    std::optional<netlink::Socket> socket;
-    std::map<std::string, int> ifindexes;
-  };
   using Undo = std::function<Status()>;
 
   Result<Place*> place(const std::string& netns);
-  Result<netlink::Socket*> socket(Place& place);
   Result<int> ifindex(const std::string& netns, const std::string& name);
   std::string resolved(const std::string& name) const;
   Result<netlink::LinkSettings> settings(const LinkEnd& end);
+  Result<netlink::LinkSettings> add_veth(Place& where, const LinkEnd& primary, const netlink::VethPeer& peer);
 
   Status step(const AddVeth& step);
   Status step(const AddBridge& step);
@@ -51,6 +50,7 @@ class Executor {
   void undo_all();
 
   std::map<std::string, Place> places_;
+  std::optional<LinkEnd> primary_;  // of the last pair that was made: its place is a vswitch's
   std::vector<Undo> undo_;
   Outcome outcome_;
 };

@@ -15,6 +15,8 @@ namespace {
 // Whoever plugs one port after another comes with the next about 0.1 ms after the last: to wait for that
 // awake saves both threads the 50 microseconds that falling asleep and being woken take.
 constexpr auto kLinger = std::chrono::microseconds(250);
+// What was kept for the next job is let go when none has come for so long.
+constexpr auto kBusy = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -91,6 +93,17 @@ void Worker::linger() const {
   while (waiting_ == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
 }
 
+void Worker::wait(std::unique_lock<std::mutex>& lock, bool& rested) {
+  const auto ready = [this] { return stopping_ || !jobs_.empty(); };
+  if (!rested && !wake_.wait_for(lock, kBusy, ready)) {
+    lock.unlock();
+    rest_();
+    rested = true;
+    lock.lock();
+  }
+  wake_.wait(lock, ready);
+}
+
 void* Worker::begin(void* thread) {
   auto& own = *static_cast<Thread*>(thread);
   own.worker->run(own);
@@ -102,17 +115,19 @@ void Worker::run(Thread& thread) {
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  bool rested = true;
   for (;;) {
     Job job;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      wait(lock, rested);
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
       --waiting_;
     }
     job(Done{});
+    rested = false;
     job = nullptr;  // with all that it holds open
     // A thread that could not come back from a namespace must not do another job there.
     if (netns::thread_is_lost()) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "result.h"
@@ -21,7 +22,9 @@ class Worker {
   // Called on one of the threads; or, with the reason, on the caller's when no thread can be started.
   using Job = std::function<void(const Status& ready)>;
 
-  explicit Worker(size_t threads) : threads_(threads) {}
+  // `rest` is called on a thread that has had nothing to do for a while, once until its next job.
+  explicit Worker(size_t threads, std::function<void()> rest = [] {})
+      : rest_(std::move(rest)), threads_(threads) {}
   ~Worker() { stop(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -49,6 +52,10 @@ class Worker {
   // With mutex_ held: whether there is a thread for the jobs; one more is started when there may be more.
   Status staff();
 
+  // With `lock` held: until there is a job, or no more will come.
+  void wait(std::unique_lock<std::mutex>& lock, bool& rested);
+
+  const std::function<void()> rest_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> jobs_;

@@ -16,10 +16,11 @@ export function planText(plans: readonly Plan[]): string {
 
 function fields(prefix: string, values: object): string {
   let text = ''
-  for (const [key, value] of Object.entries(values)) {
+  for (const key in values) {
+    const value: unknown = values[key as keyof typeof values]
     if (value === undefined || key === 'op') continue
     if (Array.isArray(value)) text += `\t${prefix}${key}=${value.map(escaped).join(',')}`
-    else if (typeof value === 'object') text += fields(`${key}.`, value)
+    else if (typeof value === 'object' && value !== null) text += fields(`${key}.`, value)
     else text += `\t${prefix}${key}=${typeof value === 'string' ? escaped(value) : value}`
   }
   return text

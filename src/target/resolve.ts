@@ -28,7 +28,16 @@ export async function resolveTarget(target: Target, docker: () => DockerEngine):
  */
 export async function locateTarget(target: Target, docker: () => DockerEngine): Promise<ResolvedTarget> {
   checkTarget(target)
-  if ('container' in target) return resolveContainer(target.container, docker())
+  return 'container' in target ? resolveContainer(target.container, docker()) : pathOf(target)
+}
+
+/** As {@link locateTarget}, at once: undefined for a container, which Docker has to be asked for. */
+export function locate(target: Target): ResolvedTarget | undefined {
+  checkTarget(target)
+  return 'container' in target ? undefined : pathOf(target)
+}
+
+function pathOf(target: { pid: number } | { netns: string }): ResolvedTarget {
   if ('pid' in target) return { netns: `/proc/${target.pid}/ns/net`, label: `pid:${target.pid}` }
   const { netns } = target
   return { netns: netns.startsWith('/') ? netns : `${NAMED}/${netns}`, label: `netns:${netns}` }

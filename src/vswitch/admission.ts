@@ -56,7 +56,7 @@ export class Admission {
     const resolved: { item: Item; target: ResolvedTarget }[] = []
     let foreign: ReadonlyMap<number, string> | undefined
     try {
-      foreign = await this.#backend.foreign?.()
+      foreign = this.#backend.foreign?.()
     } catch (error) {
       for (const item of items) refuse(item, error)
       return []
@@ -65,7 +65,7 @@ export class Admission {
       items.map(async (item) => {
         try {
           checkRequest(item.request)
-          if (item.request.slot !== undefined) this.#checkSlot(item.request.slot, foreign)
+          if (item.request.slot !== undefined) checkAskedSlot(this.#backend, item.request.slot, foreign)
           if (item.request.mac !== undefined) await this.#checkMac(item.request.mac)
           resolved.push({ item, target: await this.#locate(item.request) })
         } catch (error) {
@@ -95,14 +95,12 @@ export class Admission {
     chosen: number[],
     refuse: (item: Item, error: unknown) => void,
   ): Admitted[] {
-    const { name, subnet, ipv6Prefix, ovsdb } = this.#backend
-    const place = { name, subnet, ipv6Prefix, ovsdb, hasIpv6: this.#around.hasIpv6 }
     const admitted: Admitted[] = []
     for (const { item, target } of resolved) {
       const slot = item.request.slot ?? chosen.shift()
       if (slot === undefined) continue
       try {
-        const wiring = wire(place, item.request, target, slot)
+        const wiring = wire(this.#backend, this.#around.hasIpv6, item.request, target, slot)
         if (item.request.mac !== undefined) this.#claimMac(wiring.mac, item)
         admitted.push({ item, wiring })
       } catch (error) {
@@ -115,12 +113,6 @@ export class Admission {
   /** A slot is chosen only for a target that is there; where it is given, entering the namespace is check enough. */
   #locate({ target, slot }: PlugRequest): Promise<ResolvedTarget> {
     return (slot === undefined ? resolveTarget : locateTarget)(target, this.#around.docker)
-  }
-
-  #checkSlot(slot: number, foreign: ReadonlyMap<number, string> | undefined): void {
-    checkSlot(this.#backend.subnet, slot, slotLimits(this.#backend))
-    const holder = foreign?.get(slot)
-    if (holder !== undefined) throw slotTaken(this.#backend.name, slot, holder)
   }
 
   async #checkMac(mac: string): Promise<void> {
@@ -165,6 +157,17 @@ export class Admission {
     this.#known ??= await readPorts(this.#backend, this.#around)
     return this.#known
   }
+}
+
+/** Passes a slot that was asked for; `foreign` is what {@link Backend.foreign} told. */
+export function checkAskedSlot(
+  backend: Backend,
+  slot: number,
+  foreign: ReadonlyMap<number, string> | undefined,
+): void {
+  checkSlot(backend.subnet, slot, slotLimits(backend))
+  const holder = foreign?.get(slot)
+  if (holder !== undefined) throw slotTaken(backend.name, slot, holder)
 }
 
 /** The slots that a vswitch can have by its kind, besides what its subnet allows. */

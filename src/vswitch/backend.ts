@@ -51,9 +51,9 @@ export interface Backend {
   /** Slots that the switch itself remembers, whether or not their interfaces are there. */
   remembered?(): Promise<ReadonlyMap<number, Partial<Port>>>
   /** Slots that are taken on the switch by what is not ours, and by what. */
-  foreign?(): Promise<ReadonlyMap<number, string>>
+  foreign?(): ReadonlyMap<number, string>
   /** Lets go of ports of ours that have lost their device, so that these slots can be used again. */
-  dropGhosts?(slots: readonly number[], around: Surroundings): Promise<void>
+  dropGhosts?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
   /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
   explain?(wiring: Wiring, netnsId: number): string[]
 }

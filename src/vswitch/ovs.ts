@@ -1,5 +1,6 @@
 import { parseSubnet } from '../addressing/subnet.js'
 import { asEcdockError, EcdockError } from '../errors.js'
+import type { Kernel } from '../kernel/kernel.js'
 import type { OvsdbClient } from '../ovsdb/client.js'
 import { mutate, rowIs } from '../ovsdb/operations.js'
 import type { ReplicaRow } from '../ovsdb/replica.js'
@@ -46,7 +47,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, client: Ovs
     connect: (made, signal) => new Connecting(client, name).connect(made, signal),
     disconnect: (slots) => disconnect(client, name, slots),
     remembered: async () => remembered(client, name),
-    foreign: async () => foreignPorts(client, requireBridge(client, name)),
+    foreign: () => foreignPorts(client, requireBridge(client, name)),
     dropGhosts: (slots, around) => dropGhosts(client, name, slots, around),
     explain: (wiring, netnsId) => [explainPort(name, wiring, netnsId)],
   }
@@ -173,15 +174,23 @@ function foreignPorts(client: OvsdbClient, bridge: ReplicaRow<'Bridge'>): Map<nu
  * and no frame would pass. The rows are told apart by their identity, so that a port that another process has made of
  * the slot meanwhile stays.
  */
-async function dropGhosts(
+function dropGhosts(
   client: OvsdbClient,
   name: string,
   slots: readonly number[],
   { kernel }: Surroundings,
-): Promise<void> {
+): Promise<void> | undefined {
   const bridge = requireBridge(client, name)
   const rows = slots.flatMap((slot) => ownPort(client, bridge, slot) ?? [])
-  if (rows.length === 0) return
+  return rows.length === 0 ? undefined : dropUnlessThere(client, bridge, rows, kernel)
+}
+
+async function dropUnlessThere(
+  client: OvsdbClient,
+  bridge: ReplicaRow<'Bridge'>,
+  rows: readonly ReplicaRow<'Port'>[],
+  kernel: Kernel,
+): Promise<void> {
   const links = await kernel.linksByName(
     '',
     rows.map((row) => row.name),

@@ -17,8 +17,8 @@ export async function readPorts(backend: Backend, around: Surroundings): Promise
  * What remembers a port without a device is not in the way.
  */
 export async function takenSlots(backend: Backend, around: Surroundings): Promise<Set<number>> {
-  const [links, foreign] = await Promise.all([hostSideLinks(backend, around), backend.foreign?.()])
-  const taken = new Set(foreign?.keys())
+  const links = await hostSideLinks(backend, around)
+  const taken = new Set(backend.foreign?.().keys())
   for (const link of links) {
     const slot = slotOfHostIfname(backend.name, link.name)
     if (slot !== undefined) taken.add(slot)

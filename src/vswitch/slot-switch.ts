@@ -5,6 +5,7 @@ import { ownNetwork, resolveTarget } from '../target/resolve.js'
 import type { Target } from '../target/target.js'
 import { slotLimits } from './admission.js'
 import type { Backend, Surroundings } from './backend.js'
+import { plugDirectly } from './plug-directly.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
 import { readPort, readPorts, takenSlots } from './port-reading.js'
@@ -50,12 +51,14 @@ export class SlotSwitch implements Vswitch {
   }
 
   async plug(target: Target, options: PlugOptions = {}): Promise<Port> {
-    const { signal, ...rest } = options
     const before = performance.now()
-    const [outcome] = await this.plugAll([{ ...rest, target }], signal === undefined ? {} : { signal })
-    if (outcome?.ok !== true) throw outcome?.error
-    outcome.port.ms = performance.now() - before
-    return outcome.port
+    const { signal, ...rest } = options
+    const request = { ...rest, target }
+    const port =
+      (await plugDirectly(this.#backend, this.#around, request, signal)) ??
+      (await this.#plugOne(request, signal))
+    port.ms = performance.now() - before
+    return port
   }
 
   async plugAll(
@@ -97,17 +100,18 @@ export class SlotSwitch implements Vswitch {
     const resolved = await resolveTarget(target, docker)
     const slot = options.slot ?? (await this.freeSlots())[0] ?? 0
     const ifname = options.ifname ?? (await this.#lowestIfname(resolved.netns))
-    const wiring = wire(
-      { ...this.#backend, hasIpv6: this.#around.hasIpv6 },
-      { ...request, ifname },
-      resolved,
-      slot,
-    )
+    const wiring = wire(this.#backend, this.#around.hasIpv6, { ...request, ifname }, resolved, slot)
     const netnsId = await kernel.namespaceId(resolved.netns)
     if (netnsId === (await kernel.namespaceId(''))) throw ownNetwork(resolved)
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
     const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
     return [...explainSteps(steps), ...(this.#backend.explain?.(wiring, netnsId) ?? [])]
+  }
+
+  async #plugOne(request: PlugRequest, signal: AbortSignal | undefined): Promise<Port> {
+    const [outcome] = await this.plugAll([request], signal === undefined ? {} : { signal })
+    if (outcome?.ok !== true) throw outcome?.error
+    return outcome.port
   }
 
   async #lowestIfname(netns: string): Promise<string> {

@@ -80,7 +80,8 @@ function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'na
 
 /** Throws MAC_TAKEN. */
 export function wire(
-  vswitch: Pick<Backend, 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'> & { hasIpv6: boolean },
+  vswitch: Pick<Backend, 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
+  hasIpv6: boolean,
   request: PlugRequest,
   target: ResolvedTarget,
   slot: number,
@@ -96,7 +97,7 @@ export function wire(
     mac,
     mtu,
     address,
-    ipv6: vswitch.hasIpv6 && mtu >= IPV6_MIN_MTU,
+    ipv6: hasIpv6 && mtu >= IPV6_MIN_MTU,
     gateway: request.defaultRoute === false ? undefined : vswitch.subnet.address,
     alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
   }

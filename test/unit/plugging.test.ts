@@ -95,7 +95,7 @@ test('a MAC is given to one of those who ask for it, and to no slot but its own'
 
 test('a free slot is one that neither a port, nor anybody else, nor the switch has', async () => {
   const links = async () => [{ name: 'br0-s1' }, { name: 'br0-sx' }, { name: 'br1-s2' }] as Link[]
-  const foreign = async () => new Map([[3, 'the port foreign0, which is not ours']])
+  const foreign = () => new Map([[3, 'the port foreign0, which is not ours']])
   const { vswitch } = laid({ links }, { foreign, maxSlot: 7 })
   assert.equal(await vswitch.freeSlots(), [2])
   assert.equal(await vswitch.freeSlots(3, [4]), [2, 5, 6])

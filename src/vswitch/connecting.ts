@@ -1,0 +1,78 @@
+import { asEcdockError, EcdockError } from '../errors.js'
+import type { Backend, MadePort, Surroundings } from './backend.js'
+import { filledAlias } from './record.js'
+
+/**
+ * Connects made ports to the switch, and takes down again what could not be connected. One answer for each: what went
+ * wrong with it, or undefined.
+ */
+export async function connectAll(
+  backend: Backend,
+  around: Surroundings,
+  made: readonly MadePort[],
+  signal: AbortSignal | undefined,
+): Promise<(EcdockError | undefined)[]> {
+  const errors = await attempt(backend, made, signal)
+  const left = await takeDown(
+    backend,
+    around,
+    made.filter((_, at) => errors[at] !== undefined),
+  )
+  if (left === undefined) return errors
+  return errors.map((error) => (error === undefined ? undefined : withRest(error, left)))
+}
+
+async function attempt(
+  backend: Backend,
+  made: readonly MadePort[],
+  signal: AbortSignal | undefined,
+): Promise<(EcdockError | undefined)[]> {
+  if (signal?.aborted === true) return made.map(cancelled)
+  if (backend.connect === undefined) return made.map(() => undefined)
+  try {
+    return await backend.connect(made, signal)
+  } catch (error) {
+    return made.map(() => asEcdockError(error, 'plug'))
+  }
+}
+
+/** Takes ports out that are connected, because the caller will never hear of them. */
+export async function takeBack(
+  backend: Backend,
+  around: Surroundings,
+  made: readonly MadePort[],
+): Promise<void> {
+  if (made.length === 0) return
+  const slots = made.map(({ wiring }) => wiring.slot)
+  await Promise.allSettled([takeDown(backend, around, made), backend.disconnect?.(slots)])
+}
+
+/** Takes the interfaces down again, as far as they are still those that were made; what went wrong, if anything. */
+async function takeDown(
+  backend: Backend,
+  { kernel }: Surroundings,
+  made: readonly MadePort[],
+): Promise<EcdockError | undefined> {
+  if (made.length === 0) return undefined
+  const links = made.map(({ wiring, port }) => ({ name: wiring.hostIfname, mark: filledAlias(wiring, port) }))
+  try {
+    await kernel.deleteMarkedLinks(backend.netns, links)
+    return undefined
+  } catch (error) {
+    return asEcdockError(error, 'plug')
+  }
+}
+
+function withRest(error: EcdockError, { message }: EcdockError): EcdockError {
+  const { code, op, errno, kernelMessage } = error
+  return new EcdockError(code, op, `${error.message}; its interface could not be removed: ${message}`, {
+    errno,
+    kernelMessage,
+    hint: 'Run "ecdock-fast cleanup".',
+    cause: error,
+  })
+}
+
+export function cancelled(): EcdockError {
+  return new EcdockError('CANCELLED', 'plug', 'the plug was cancelled; nothing of it is left')
+}

@@ -1,0 +1,108 @@
+import { asEcdockError, type EcdockError, type ErrorCode } from '../errors.js'
+import type { Plan, PlanFailed, PlanOutcome } from '../kernel/plan.js'
+import type { Backend, MadePort, Surroundings } from './backend.js'
+import { plugFailure } from './plug-failure.js'
+import { plugPlan } from './plug-plan.js'
+import { portOf, takenSlots } from './port-reading.js'
+import type { PlugRequest, Port } from './vswitch.js'
+import type { Wiring } from './wiring.js'
+
+/** The target itself is in that slot already, put there by somebody else. */
+const SIGNS_OF_A_TAKEN_SLOT: ReadonlySet<ErrorCode> = new Set(['MAC_TAKEN', 'ADDRESS_TAKEN'])
+
+/**
+ * Makes the interfaces of these plugs, in one native call. One answer for each: the port, or why there is none. Throws
+ * when the call as a whole fails.
+ */
+export async function makeAll(
+  backend: Backend,
+  around: Surroundings,
+  wirings: readonly Wiring[],
+): Promise<(MadePort | PlanFailed)[]> {
+  const plans = wirings.map((wiring) => planOf(backend, wiring))
+  const ghosts = backend.dropGhosts?.(
+    wirings.map((wiring) => wiring.slot),
+    around,
+  )
+  if (ghosts !== undefined) await ghosts
+  const pending = around.kernel.execute(plans)
+  // What is known of the ports beforehand is put together while the kernel works.
+  const drafts = wirings.map((wiring) => draft(backend, around, wiring))
+  const outcomes = await pending
+  return wirings.map((wiring, at) => ended(wiring, drafts[at] as Port, outcomes[at] as PlanOutcome))
+}
+
+/** {@link makeAll} for one, which costs less than the same for many. */
+export async function make(
+  backend: Backend,
+  around: Surroundings,
+  wiring: Wiring,
+): Promise<MadePort | PlanFailed> {
+  const ghosts = backend.dropGhosts?.([wiring.slot], around)
+  if (ghosts !== undefined) await ghosts
+  const pending = around.kernel.execute([planOf(backend, wiring)])
+  const port = draft(backend, around, wiring)
+  const [outcome] = await pending
+  return ended(wiring, port, outcome as PlanOutcome)
+}
+
+export function isMade(outcome: MadePort | PlanFailed): outcome is MadePort {
+  return !('ok' in outcome)
+}
+
+/** Why a plan failed. What is asked of the kernel to say it well may fail, too. */
+export async function reasonOf(
+  failed: PlanFailed,
+  wiring: Wiring,
+  backend: Backend,
+  around: Surroundings,
+): Promise<EcdockError> {
+  try {
+    return await plugFailure(failed, wiring, backend, around)
+  } catch (error) {
+    return asEcdockError(error, 'plug')
+  }
+}
+
+/**
+ * What was chosen (the slot, the interface's name) was free then, and another process has taken it since,
+ * perhaps for the same target, perhaps to give it back already.
+ */
+export async function lostARace(
+  request: PlugRequest,
+  slot: number,
+  error: EcdockError,
+  backend: Backend,
+  around: Surroundings,
+): Promise<boolean> {
+  if (error.code === 'IFNAME_TAKEN') return request.ifname === undefined
+  if (request.slot !== undefined) return false
+  if (error.code === 'SLOT_TAKEN') return true
+  if (!SIGNS_OF_A_TAKEN_SLOT.has(error.code)) return false
+  try {
+    return (await takenSlots(backend, around)).has(slot)
+  } catch {
+    return false
+  }
+}
+
+function planOf(backend: Backend, wiring: Wiring): Plan {
+  return plugPlan(wiring, backend.interfaces(wiring), backend.finish?.(wiring))
+}
+
+/** A port as far as it is known before it is made. */
+function draft(backend: Backend, around: Surroundings, wiring: Wiring): Port {
+  const { slot, ifname, mac, target, mtu, address } = wiring
+  const record = { vswitch: backend.name, slot, ifname, netnsId: 0, mac, target: target.label }
+  const port = portOf(backend, around, record, mtu, address)
+  if (!wiring.ipv6) port.ipv6 = ''
+  return port
+}
+
+function ended(wiring: Wiring, port: Port, outcome: PlanOutcome): MadePort | PlanFailed {
+  if (!outcome.ok) return outcome
+  port.ifname = outcome.ifname ?? wiring.ifname
+  port.netnsId = outcome.netnsId ?? 0
+  port.ms = outcome.ms
+  return { wiring, port }
+}
