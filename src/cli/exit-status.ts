@@ -12,6 +12,7 @@ const MISSING: ReadonlySet<ErrorCode> = new Set([
   'PERMISSION',
   'ADDON_MISSING',
   'OVSDB_UNREACHABLE',
+  'OPENFLOW_UNREACHABLE',
   'DOCKER_UNREACHABLE',
 ])
 
