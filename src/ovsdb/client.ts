@@ -1,14 +1,18 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { asEcdockError, EcdockError } from '../errors.js'
-import { Connection, remainingMs } from './connection.js'
-import { type Endpoint, parseEndpoint } from './endpoint.js'
-import { startMonitor, takeNotification } from './monitor.js'
+import { EcdockError } from '../errors.js'
+import { type Connection, remainingMs } from './connection.js'
+import type { TlsOptions } from './dial.js'
+import { parseEndpoints } from './endpoint.js'
+import { type Backoff, type ConnectionEvent, KeptConnection } from './kept-connection.js'
+import { type Lock, Locks } from './lock.js'
+import type { Conditions } from './monitor.js'
+import { Monitors, type ReplicaMonitor } from './monitors.js'
 import { mutate, type Operation, select } from './operations.js'
-import { Pending, throwIfCancelled } from './pending.js'
-import { Replica } from './replica.js'
-import { decodeRows, type OperationResult, parseResults } from './result.js'
+import { Pending } from './pending.js'
+import type { Columns, Replica } from './replica.js'
+import { decodeRows, type OperationResult, parseDatabases, parseResults, parseSchema } from './result.js'
 import { DATABASE } from './schema.js'
+import { ServerWatch } from './server-watch.js'
 
 export interface OvsdbOptions {
   /** Time for the connection and the first picture of the database, in ms. Default 5 s. */
@@ -18,12 +22,18 @@ export interface OvsdbOptions {
   /** Aborting gives up connecting; it does not close a client that is connected. */
   signal?: AbortSignal | undefined
   database?: 'Open_vSwitch' | undefined
+  /** For `ssl:` endpoints. */
+  tls?: TlsOptions | undefined
+  /** Speak to the leader of a cluster only, so that what is read is the newest there is. Default false. */
+  leaderOnly?: boolean | undefined
+  /** Pauses before a lost connection is tried again. */
+  backoff?: Backoff | undefined
   /** After so much silence the server is asked for a sign of life, in ms. Default 5 s. */
   probeIntervalMs?: number | undefined
   /** Longest message that is accepted from the server, in bytes. Default 64 MiB. */
   maxMessageBytes?: number | undefined
   /** Told when the connection is lost (with the reason) and when it is there again. */
-  onConnection?: ((event: { connected: true } | { connected: false; error: EcdockError }) => void) | undefined
+  onConnection?: ((event: ConnectionEvent) => void) | undefined
 }
 
 export interface TransactOptions {
@@ -37,9 +47,6 @@ export interface TransactAndWaitOptions extends TransactOptions {
   onCommitted?: (() => void) | undefined
 }
 
-const FIRST_BACKOFF_MS = 50
-const LAST_BACKOFF_MS = 5000
-
 /**
  * A client of the Open_vSwitch database: transactions, and a {@link Replica} of what it holds. A lost
  * connection is made again, with growing pauses, until the client is closed.
@@ -51,36 +58,53 @@ const LAST_BACKOFF_MS = 5000
  * ```
  */
 export class OvsdbClient {
-  readonly replica = new Replica()
-  readonly #endpoint: Endpoint
-  readonly #options: OvsdbOptions
-  readonly #connectTimeoutMs: number
+  readonly replica: Replica
   readonly #requestTimeoutMs: number
   readonly #database: string
-  readonly #closing = new AbortController()
-  readonly #waiting = new Set<Pending<Connection>>()
-  #connection: Connection | undefined
-  #keeping: Promise<void> = Promise.resolve()
-  #lastError: EcdockError | undefined
-  #backoffMs = FIRST_BACKOFF_MS
+  readonly #kept: KeptConnection
+  readonly #locks: Locks
+  readonly #monitors: Monitors
+  #watch: ServerWatch | undefined
 
   /**
-   * Connects and reads the database. Throws USAGE (the endpoint is malformed), OVSDB_UNREACHABLE (with a
-   * hint), OVSDB_REFUSED, OVSDB_PROTOCOL, OVSDB_LOST, TIMEOUT or CANCELLED.
+   * Connects and reads the database. `endpoint` is `unix:/path`, `tcp:host:port` or `ssl:host:port`, or several of
+   * them with commas between: the servers of a cluster, of which one is spoken to that is in touch with the others.
+   *
+   * Throws USAGE (the endpoint or the TLS options cannot be used), OVSDB_UNREACHABLE (with a hint), OVSDB_REFUSED,
+   * OVSDB_PROTOCOL, OVSDB_LOST, TIMEOUT or CANCELLED.
    */
   static async connect(endpoint: string, options: OvsdbOptions = {}): Promise<OvsdbClient> {
-    const client = new OvsdbClient(parseEndpoint(endpoint), options)
-    const connection = await client.#open(options.signal)
-    client.#keeping = client.#keep(connection)
+    const client = new OvsdbClient(endpoint, options)
+    await client.#kept.open(options.signal)
     return client
   }
 
-  private constructor(endpoint: Endpoint, options: OvsdbOptions) {
-    this.#endpoint = endpoint
-    this.#options = options
-    this.#connectTimeoutMs = options.connectTimeoutMs ?? 5000
+  private constructor(endpoint: string, options: OvsdbOptions) {
+    const remotes = parseEndpoints(endpoint)
+    const watches = options.leaderOnly === true || remotes.length > 1
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     this.#database = options.database ?? DATABASE
+    this.#kept = new KeptConnection(remotes, {
+      connectTimeoutMs: options.connectTimeoutMs ?? 5000,
+      probeIntervalMs: options.probeIntervalMs ?? 5000,
+      maxMessageBytes: options.maxMessageBytes,
+      tls: options.tls,
+      backoff: options.backoff,
+      prepare: async (connection, limits) => {
+        this.#watch = watches ? new ServerWatch(this.#database, options.leaderOnly === true) : undefined
+        await this.#watch?.start(connection, limits)
+        await this.#monitors.start(connection, limits)
+        await this.#locks.restore(connection, limits)
+      },
+      onNotification: (method, params) => this.#take(method, params),
+      onEvent: (event) => {
+        if (!event.connected) this.#locks.lost()
+        options.onConnection?.(event)
+      },
+    })
+    this.#locks = new Locks(this.#kept, this.#requestTimeoutMs)
+    this.#monitors = new Monitors(this.#database, this.#kept, this.#requestTimeoutMs)
+    this.replica = this.#monitors.own.replica
   }
 
   /** Time for a transaction that says nothing else, in ms. */
@@ -89,16 +113,16 @@ export class OvsdbClient {
   }
 
   get connected(): boolean {
-    return this.#connection?.open === true
+    return this.#kept.current !== undefined
   }
 
   get closed(): boolean {
-    return this.#closing.signal.aborted
+    return this.#kept.closed
   }
 
   /** Why there is no connection at the moment (OVSDB_UNREACHABLE); undefined while there is one. */
   get away(): EcdockError | undefined {
-    return this.connected ? undefined : this.#stillAway()
+    return this.connected ? undefined : this.#kept.absence()
   }
 
   /** Waits until there is a connection. Throws OVSDB_UNREACHABLE (no connection in time) or CANCELLED. */
@@ -147,88 +171,88 @@ export class OvsdbClient {
     return results.slice(0, operations.length)
   }
 
+  /**
+   * A replica of tables and columns that {@link replica} does not have, or of those of its rows for which a
+   * condition holds. It is there when this resolves, and follows through reconnections.
+   *
+   * ```ts
+   * const mirrors = await client.monitor({ Mirror: ['name', 'statistics'] }, { Mirror: [['name', '==', 'm0']] })
+   * const found = await mirrors.replica.until((replica) => [...replica.rows('Mirror')][0])
+   * await mirrors.cancel()
+   * ```
+   *
+   * Throws UNSUPPORTED (conditions need OVS 2.6), and as {@link transact} does.
+   */
+  async monitor<const C extends Columns>(
+    columns: C,
+    where: Conditions<C> = {},
+    options: TransactOptions = {},
+  ): Promise<ReplicaMonitor<C>> {
+    const startedAt = performance.now()
+    const connection = await this.#connected(options, startedAt)
+    return await this.#monitors.add(columns, where, connection, this.#limits(options, startedAt))
+  }
+
+  /**
+   * Asks for a lock of the server, which one client at most holds; {@link Lock.held} tells who does, and
+   * {@link Lock.acquired} waits. Throws USAGE (no name, or asked for already), and as {@link transact} does.
+   */
+  async lock(name: string, options: TransactOptions = {}): Promise<Lock> {
+    return await this.#locks.ask('lock', name, options)
+  }
+
+  /** As {@link lock}, but takes it from the client that holds it. */
+  async steal(name: string, options: TransactOptions = {}): Promise<Lock> {
+    return await this.#locks.ask('steal', name, options)
+  }
+
+  /** The databases of the server (RFC 7047 section 4.1.1). Throws as {@link transact} does. */
+  async listDatabases(options: TransactOptions = {}): Promise<string[]> {
+    return parseDatabases(await this.#request('list_dbs', [], options))
+  }
+
+  /**
+   * The schema of a database, as RFC 7047 section 3.2 writes it. Throws OVSDB_REFUSED (there is no such database),
+   * and as {@link transact} does.
+   */
+  async getSchema(
+    database: string = this.#database,
+    options: TransactOptions = {},
+  ): Promise<Readonly<Record<string, unknown>>> {
+    return parseSchema(await this.#request('get_schema', [database], options))
+  }
+
+  /** Asks the server for a sign of life (RFC 7047 section 4.1.11). Throws as {@link transact} does. */
+  async echo(options: TransactOptions = {}): Promise<void> {
+    await this.#request('echo', [], options)
+  }
+
   /** Closes the connection; everything that waits is rejected with CANCELLED. May be called again. */
   async close(): Promise<void> {
-    const reason = closed()
-    this.#closing.abort(reason)
-    this.#connection?.end(reason)
-    for (const waiter of [...this.#waiting]) waiter.reject(reason)
-    this.replica.end(reason)
-    await this.#keeping
+    const reason = await this.#kept.close()
+    this.#monitors.end(reason)
+    this.#locks.end(reason)
   }
 
-  /** A connection whose monitor has filled the replica. */
-  async #open(signal: AbortSignal | undefined): Promise<Connection> {
+  #take(method: string, params: readonly unknown[]): void {
+    if (this.#locks.take(method, params) || this.#watch?.take(method, params)) return
+    this.#monitors.take(method, params)
+  }
+
+  #connected(options: TransactOptions, startedAt: number): Promise<Connection> {
+    const { timeoutMs, signal } = this.#limits(options, startedAt)
+    return this.#kept.get(timeoutMs, signal)
+  }
+
+  #limits(options: TransactOptions, startedAt: number) {
+    const timeoutMs = remainingMs(options.timeoutMs ?? this.#requestTimeoutMs, startedAt)
+    return { timeoutMs, signal: options.signal }
+  }
+
+  async #request(method: string, params: readonly unknown[], options: TransactOptions): Promise<unknown> {
     const startedAt = performance.now()
-    const connection = await Connection.open(this.#endpoint, {
-      connectTimeoutMs: this.#connectTimeoutMs,
-      signal,
-      probeIntervalMs: this.#options.probeIntervalMs ?? 5000,
-      maxMessageBytes: this.#options.maxMessageBytes,
-      onNotification: (method, params) => takeNotification(this.replica, method, params),
-    })
-    try {
-      const timeoutMs = remainingMs(this.#connectTimeoutMs, startedAt)
-      await startMonitor(connection, this.#database, this.replica, { timeoutMs, signal })
-    } catch (error) {
-      connection.end(asEcdockError(error, 'ovsdb connect'))
-      throw error
-    }
-    this.#connection = connection
-    if (this.#closing.signal.aborted) connection.end(closed())
-    return connection
-  }
-
-  /** Keeps a connection until the client is closed. */
-  async #keep(first: Connection): Promise<void> {
-    let connection = first
-    for (;;) {
-      const openedAt = performance.now()
-      const error = await connection.lost
-      this.#connection = undefined
-      this.#lastError = error
-      if (this.#closing.signal.aborted) return
-      this.#options.onConnection?.({ connected: false, error })
-      // A server that hangs up at once is not asked again at once.
-      if (performance.now() - openedAt > LAST_BACKOFF_MS) this.#backoffMs = FIRST_BACKOFF_MS
-      const next = await this.#reopen()
-      if (next === undefined) return
-      connection = next
-      for (const waiter of [...this.#waiting]) waiter.resolve(connection)
-      this.#options.onConnection?.({ connected: true })
-    }
-  }
-
-  /** A new connection, or undefined when the client was closed. */
-  async #reopen(): Promise<Connection | undefined> {
-    const { signal } = this.#closing
-    while (!signal.aborted) {
-      try {
-        // The random part keeps many clients of one server from coming back at the same moment.
-        await sleep(this.#backoffMs * (0.5 + Math.random() / 2), undefined, { signal })
-        this.#backoffMs = Math.min(2 * this.#backoffMs, LAST_BACKOFF_MS)
-        return await this.#open(signal)
-      } catch (error) {
-        this.#lastError = asEcdockError(error, 'ovsdb connect')
-      }
-    }
-    return undefined
-  }
-
-  /** The connection, as soon as there is one. */
-  async #connected(options: TransactOptions, startedAt: number): Promise<Connection> {
-    throwIfCancelled('ovsdb transact', options.signal)
-    if (this.#closing.signal.aborted) throw closed()
-    if (this.#connection?.open === true) return this.#connection
-    const waiter = new Pending<Connection>({
-      op: 'ovsdb transact',
-      timeoutMs: remainingMs(options.timeoutMs ?? this.#requestTimeoutMs, startedAt),
-      signal: options.signal,
-      expired: () => this.#stillAway(),
-    })
-    this.#waiting.add(waiter)
-    waiter.atEnd(() => this.#waiting.delete(waiter))
-    return await waiter.promise
+    const connection = await this.#connected(options, startedAt)
+    return await connection.request(method, params, this.#limits(options, startedAt))
   }
 
   async #transactOn(
@@ -237,10 +261,8 @@ export class OvsdbClient {
     options: TransactOptions,
     startedAt: number,
   ): Promise<OperationResult[]> {
-    const result = await connection.request('transact', [this.#database, ...operations], {
-      timeoutMs: remainingMs(options.timeoutMs ?? this.#requestTimeoutMs, startedAt),
-      signal: options.signal,
-    })
+    const params = [this.#database, ...operations]
+    const result = await connection.request('transact', params, this.#limits(options, startedAt))
     return parseResults(operations, result)
   }
 
@@ -260,15 +282,6 @@ export class OvsdbClient {
     connection.guard(pending)
     await this.replica.wait(({ root }) => (root?.cur_cfg ?? 0) >= configuration && true, pending).promise
   }
-
-  #stillAway(): EcdockError {
-    return new EcdockError(
-      'OVSDB_UNREACHABLE',
-      'ovsdb transact',
-      `The OVSDB server is away: ${this.#lastError?.message ?? 'no connection'}`,
-      { errno: this.#lastError?.errno, hint: this.#lastError?.hint, cause: this.#lastError },
-    )
-  }
 }
 
 const NEXT_CFG = select('Open_vSwitch', [], ['next_cfg'])
@@ -284,8 +297,4 @@ export function notTakenIn(timeoutMs: number): EcdockError {
   return new EcdockError('TIMEOUT', 'ovsdb transact', message, {
     hint: 'Is ovs-vswitchd running? On Debian and Ubuntu: systemctl status ovs-vswitchd',
   })
-}
-
-function closed(): EcdockError {
-  return new EcdockError('CANCELLED', 'ovsdb', 'The OVSDB client was closed.')
 }

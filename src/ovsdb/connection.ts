@@ -1,16 +1,14 @@
-import net from 'node:net'
+import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { asEcdockError, EcdockError } from '../errors.js'
+import { type DialOptions, dial } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { JsonFramer } from './framing.js'
 import { describe, notificationText, parseMessage, type Reply, replyText, requestText } from './json-rpc.js'
 import { Pending } from './pending.js'
 import { refusedRequest } from './result.js'
 
-export interface ConnectionOptions {
-  /** In ms. */
-  connectTimeoutMs: number
-  signal?: AbortSignal | undefined
+export interface ConnectionOptions extends DialOptions {
   /** Longest message that is accepted, and the most that may wait to be sent, in bytes. Default 64 MiB. */
   maxMessageBytes?: number | undefined
   /** After so much silence, in ms, the server is asked for a sign of life; after as much again it is given up. */
@@ -40,7 +38,7 @@ type Guarded = Pick<Pending<unknown>, 'reject' | 'atEnd'>
 export class Connection {
   /** Resolves with the reason when the connection has ended and its socket is closed. */
   readonly lost: Promise<EcdockError>
-  readonly #socket: net.Socket
+  readonly #socket: Socket
   readonly #framer: JsonFramer
   readonly #maxBytes: number
   readonly #onNotification: ConnectionOptions['onNotification']
@@ -55,32 +53,12 @@ export class Connection {
   #probing = false
   #end: EcdockError | undefined
 
-  /** Throws OVSDB_UNREACHABLE (with a hint) or CANCELLED. */
+  /** Throws USAGE, OVSDB_UNREACHABLE (with a hint) or CANCELLED. */
   static async open(endpoint: Endpoint, options: ConnectionOptions): Promise<Connection> {
-    const opened = new Pending<void>({
-      op: 'ovsdb connect',
-      timeoutMs: options.connectTimeoutMs,
-      signal: options.signal,
-      expired: () => unreachable(endpoint, `no connection within ${options.connectTimeoutMs} ms`),
-    })
-    const socket = net.connect(endpoint)
-    const onError = (error: NodeJS.ErrnoException) => {
-      opened.reject(unreachable(endpoint, error.message, error))
-    }
-    socket.once('connect', () => opened.resolve())
-    socket.on('error', onError)
-    try {
-      await opened.promise
-      return new Connection(socket, options)
-    } catch (error) {
-      socket.destroy()
-      throw error
-    } finally {
-      if (!socket.destroyed) socket.off('error', onError)
-    }
+    return new Connection(await dial(endpoint, options), options)
   }
 
-  private constructor(socket: net.Socket, options: ConnectionOptions) {
+  private constructor(socket: Socket, options: ConnectionOptions) {
     this.#socket = socket
     this.#maxBytes = options.maxMessageBytes ?? 64 * 1024 * 1024
     this.#framer = new JsonFramer({ maxBytes: this.#maxBytes })
@@ -234,7 +212,8 @@ export function remainingMs(timeoutMs: number, startedAt: number): number {
   return Math.max(1, Math.ceil(timeoutMs - (performance.now() - startedAt)))
 }
 
-function lost(why: string, error?: NodeJS.ErrnoException): EcdockError {
+/** The error of a connection that has ended. */
+export function lost(why: string, error?: NodeJS.ErrnoException): EcdockError {
   return new EcdockError('OVSDB_LOST', 'ovsdb', `The connection to the OVSDB server was lost: ${why}.`, {
     errno: error?.code,
     hint: 'What was asked for may or may not have been done; look before you repeat it.',
@@ -250,22 +229,4 @@ export function silent(method: string, timeoutMs: number): EcdockError {
 
 function unexpected(what: string): EcdockError {
   return new EcdockError('OVSDB_PROTOCOL', 'ovsdb receive', `The OVSDB server sent ${what}.`)
-}
-
-function unreachable(endpoint: Endpoint, why: string, error?: NodeJS.ErrnoException): EcdockError {
-  const place = 'path' in endpoint ? endpoint.path : `${endpoint.host} port ${endpoint.port}`
-  const message = `No OVSDB server can be reached at ${place}: ${why}.`
-  return new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', message, {
-    errno: error?.code,
-    hint: connectHint(endpoint, error?.code),
-    cause: error,
-  })
-}
-
-function connectHint(endpoint: Endpoint, errno: string | undefined): string {
-  if (errno === 'EACCES') return 'Run as root: the socket of OVSDB is open to root only.'
-  if ('path' in endpoint) {
-    return 'Start Open vSwitch (systemctl start openvswitch-switch), or say where its socket is.'
-  }
-  return `Let the server listen there: ovs-vsctl set-manager ptcp:${endpoint.port}`
 }

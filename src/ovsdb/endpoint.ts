@@ -1,7 +1,7 @@
 import { EcdockError } from '../errors.js'
 
-/** Where an OVSDB server listens, in the form that `net.connect` takes. */
-export type Endpoint = { path: string } | { host: string; port: number }
+/** Where an OVSDB server listens, in the form that `net.connect` takes; `tls` where it speaks TLS. */
+export type Endpoint = { path: string } | { host: string; port: number; tls?: true }
 
 /** Where Open vSwitch's own server listens. */
 export const DEFAULT_OVSDB = 'unix:/run/openvswitch/db.sock'
@@ -12,9 +12,20 @@ const OVSDB_PORT = 6640
 /** Longest path of a unix socket in bytes: sun_path of unix(7) without its closing NUL. */
 const MAX_UNIX_PATH = 107
 
+/** More servers than any cluster has. */
+const MAX_REMOTES = 64
+
+/** The endpoints that `text` names, with commas between them, as the servers of a cluster (ovsdb(7)). Throws USAGE. */
+export function parseEndpoints(text: string): Endpoint[] {
+  // A comma may be part of a unix socket's path.
+  const endpoints = text.split(/,(?=(?:unix|tcp|ssl):)/).map(parseEndpoint)
+  if (endpoints.length > MAX_REMOTES) throw refuse(text, `there are more than ${MAX_REMOTES}`)
+  return endpoints
+}
+
 /**
- * The endpoint that `text` names: `unix:/path`, `tcp:host`, `tcp:host:port` or `tcp:[::1]:6640`, as in
- * ovsdb(7). Throws USAGE.
+ * The endpoint that `text` names: `unix:/path`, `tcp:host`, `tcp:host:port` or `tcp:[::1]:6640`, and `ssl:` as
+ * `tcp:`, as in ovsdb(7). Throws USAGE.
  */
 export function parseEndpoint(text: string): Endpoint {
   const separator = text.indexOf(':')
@@ -22,8 +33,8 @@ export function parseEndpoint(text: string): Endpoint {
   const rest = text.slice(separator + 1)
   if (scheme === 'unix') return unixEndpoint(text, rest)
   if (scheme === 'tcp') return tcpEndpoint(text, rest)
-  if (scheme === 'ssl') throw refuse(text, 'TLS is not supported', 'Use a unix or tcp endpoint.')
-  throw refuse(text, 'it must begin with unix: or tcp:')
+  if (scheme === 'ssl') return { ...tcpEndpoint(text, rest), tls: true }
+  throw refuse(text, 'it must begin with unix:, tcp: or ssl:')
 }
 
 function unixEndpoint(text: string, path: string): Endpoint {
@@ -35,18 +46,18 @@ function unixEndpoint(text: string, path: string): Endpoint {
   return { path }
 }
 
-function tcpEndpoint(text: string, rest: string): Endpoint {
+function tcpEndpoint(text: string, rest: string): { host: string; port: number } {
   const match = /^(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([\w.-]+))(?::(\d{1,5}))?$/.exec(rest)
   const host = match?.[1] ?? match?.[2]
-  if (host === undefined) throw refuse(text, 'expected tcp:HOST:PORT or tcp:[IPV6]:PORT')
+  if (host === undefined) throw refuse(text, 'expected HOST:PORT or [IPV6]:PORT')
   const port = match?.[3] === undefined ? OVSDB_PORT : Number(match[3])
   if (port < 1 || port > 65535) throw refuse(text, 'a port is a number from 1 to 65535')
   return { host, port }
 }
 
-function refuse(text: string, why: string, hint?: string): EcdockError {
+function refuse(text: string, why: string): EcdockError {
   const shown = JSON.stringify(text.length > 200 ? `${text.slice(0, 199)}…` : text)
   return new EcdockError('USAGE', 'ovsdb connect', `${shown} is no OVSDB endpoint: ${why}.`, {
-    hint: hint ?? 'Examples: unix:/run/openvswitch/db.sock, tcp:127.0.0.1:6640.',
+    hint: 'Examples: unix:/run/openvswitch/db.sock, tcp:127.0.0.1:6640, ssl:ovs.example:6640.',
   })
 }

@@ -1,5 +1,13 @@
 import { COLUMNS, type ImmutableColumns, type TableName, type Tables } from './schema.js'
-import { type ColumnType, encodeSet, encodeValue, type NamedUuid, named, type Uuid } from './value.js'
+import {
+  type ColumnType,
+  encodeSet,
+  encodeValue,
+  lockName,
+  type NamedUuid,
+  named,
+  type Uuid,
+} from './value.js'
 
 /** One operation of a transaction, as RFC 7047 section 5.2 writes it. Made by the functions of this file. */
 export interface Operation {
@@ -116,6 +124,21 @@ export function comment(text: string): Operation {
   return { op: 'comment', comment: encodeValue({ shape: 'scalar', key: 'string' }, text) }
 }
 
+/** Lets the transaction fail unless this client holds the lock (RFC 7047 section 5.2.10). */
+export function assertLock(name: string): Operation {
+  return { op: 'assert', lock: lockName(name) }
+}
+
+/** Lets the transaction fail, to see whether the operations before it would succeed (RFC 7047 section 5.2.8). */
+export function abort(): Operation {
+  return { op: 'abort' }
+}
+
+/** With `durable` the transaction is answered only when the server has it on its disk (RFC 7047 section 5.2.7). */
+export function commit(durable: boolean): Operation {
+  return { op: 'commit', durable }
+}
+
 /** The condition that chooses one row. */
 export function rowIs(uuid: Uuid): readonly [RowCondition] {
   return [['_uuid', '==', uuid]]
@@ -138,7 +161,8 @@ function encodeRow(table: TableName, row: object): Record<string, unknown> {
   return encoded
 }
 
-function encodeWhere(table: TableName, where: readonly (readonly unknown[])[]): unknown[] {
+/** Conditions as RFC 7047 section 5.1 writes them. Throws USAGE. */
+export function encodeWhere(table: TableName, where: readonly (readonly unknown[])[]): unknown[] {
   return where.map(([column, comparison, value]) => {
     return [column, comparison, encodeValue(columnType(table, String(column)), value)]
   })

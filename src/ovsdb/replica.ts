@@ -2,9 +2,12 @@ import { EcdockError } from '../errors.js'
 import { describe, isRecord } from './json-rpc.js'
 import { columnType } from './operations.js'
 import { Pending } from './pending.js'
-import { type Format, nextRow, type Row } from './row-update.js'
-import type { Tables } from './schema.js'
+import { type Column, type Format, nextRow, type Row } from './row-update.js'
+import type { TableName, Tables } from './schema.js'
 import { isUuid, type Uuid } from './value.js'
+
+/** Tables, and the columns of them that are of interest. */
+export type Columns = { readonly [T in TableName]?: readonly (keyof Tables[T] & string)[] }
 
 /** The columns that are followed. Statistics are not among them: they change every few seconds. */
 export const REPLICATED = {
@@ -36,15 +39,20 @@ export const REPLICATED = {
     'error',
     'external_ids',
   ],
-} as const satisfies { [T in keyof Tables]?: readonly (keyof Tables[T])[] }
+} as const satisfies Columns
 
-export type ReplicatedTable = keyof typeof REPLICATED
+export type ReplicatedColumns = typeof REPLICATED
 
 /** A row as the replica holds it. It is never changed: a change puts another in its place. */
-export type ReplicaRow<T extends ReplicatedTable> = { readonly uuid: Uuid } & Readonly<
-  Pick<Tables[T], Extract<(typeof REPLICATED)[T][number], keyof Tables[T]>>
->
+export type ReplicaRow<T extends keyof C & TableName, C extends Columns = ReplicatedColumns> = {
+  readonly uuid: Uuid
+} & Readonly<Pick<Tables[T], ColumnOf<T, C>>>
 
+type ColumnOf<T extends keyof C & TableName, C extends Columns> = C[T] extends readonly (infer Column)[]
+  ? Extract<Column, keyof Tables[T]>
+  : never
+
+/** Tables whose column `name` the schema makes unique. */
 export type NamedTable = 'Bridge' | 'Port' | 'Interface'
 
 export interface UntilOptions {
@@ -56,11 +64,9 @@ export interface UntilOptions {
 /** More rows than any switch has: what a server may make us hold. */
 const MAX_ROWS = 1_000_000
 
-const TABLES = Object.keys(REPLICATED) as ReplicatedTable[]
-
 /**
- * A copy in memory of the tables and columns that this package uses, kept up to date by the server's
- * notifications. While the connection is away it shows what was last known.
+ * A copy in memory of some tables and columns, kept up to date by the server's notifications. While the
+ * connection is away it shows what was last known.
  *
  * ```ts
  * const bridge = client.replica.byName('Bridge', 'ovs0')
@@ -70,31 +76,39 @@ const TABLES = Object.keys(REPLICATED) as ReplicatedTable[]
  * })
  * ```
  */
-export class Replica {
-  #tables = emptyTables()
+export class Replica<C extends Columns = ReplicatedColumns> {
+  readonly #names: readonly TableName[]
+  #tables: ReadonlyMap<string, Table>
   readonly #waits = new Set<() => void>()
   readonly #endings = new Set<(error: EcdockError) => void>()
 
+  constructor(columns: C) {
+    this.#names = Object.keys(columns) as TableName[]
+    this.#tables = new Map(this.#names.map((name) => [name, new Table(columnsOf(name, columns[name] ?? []))]))
+  }
+
   /** The only row of Open_vSwitch; undefined when nobody has initialised the database. */
-  get root(): ReplicaRow<'Open_vSwitch'> | undefined {
-    return this.rows('Open_vSwitch').next().value ?? undefined
+  get root(): ('Open_vSwitch' extends keyof C ? ReplicaRow<'Open_vSwitch', C> : never) | undefined {
+    const [root] = this.#tables.get('Open_vSwitch')?.rows.values() ?? []
+    return root as ReturnType<() => typeof this.root>
   }
 
-  get<T extends ReplicatedTable>(table: T, uuid: Uuid): ReplicaRow<T> | undefined {
-    return this.#tables[table].rows.get(uuid) as ReplicaRow<T> | undefined
+  get<T extends keyof C & TableName>(table: T, uuid: Uuid): ReplicaRow<T, C> | undefined {
+    return this.#tables.get(table)?.rows.get(uuid) as ReplicaRow<T, C> | undefined
   }
 
-  /** By the column `name`, which the schema makes unique in these tables. */
-  byName<T extends NamedTable>(table: T, name: string): ReplicaRow<T> | undefined {
-    return this.#tables[table].names.get(name) as ReplicaRow<T> | undefined
+  /** By the column `name`, which the schema makes unique in these tables; it has to be among the columns. */
+  byName<T extends keyof C & NamedTable>(table: T, name: string): ReplicaRow<T, C> | undefined {
+    return this.#tables.get(table)?.names.get(name) as ReplicaRow<T, C> | undefined
   }
 
-  rows<T extends ReplicatedTable>(table: T): IterableIterator<ReplicaRow<T>> {
-    return this.#tables[table].rows.values() as IterableIterator<Row> as IterableIterator<ReplicaRow<T>>
+  rows<T extends keyof C & TableName>(table: T): IterableIterator<ReplicaRow<T, C>> {
+    const rows: Iterable<Row> = this.#tables.get(table)?.rows.values() ?? []
+    return rows[Symbol.iterator]() as IterableIterator<Row> as IterableIterator<ReplicaRow<T, C>>
   }
 
-  count(table: ReplicatedTable): number {
-    return this.#tables[table].rows.size
+  count(table: keyof C & TableName): number {
+    return this.#tables.get(table)?.rows.size ?? 0
   }
 
   /**
@@ -102,7 +116,10 @@ export class Replica {
    * changes. Each change is seen as a whole: a transaction, or the first picture after a reconnection.
    * Throws TIMEOUT, CANCELLED (also when the client is closed), or what `probe` throws.
    */
-  async until<T>(probe: (replica: Replica) => T | undefined | false, options: UntilOptions = {}): Promise<T> {
+  async until<T>(
+    probe: (replica: Replica<C>) => T | undefined | false,
+    options: UntilOptions = {},
+  ): Promise<T> {
     const { timeoutMs = 30_000, signal } = options
     const expired = () => {
       const message = `What was waited for in OVSDB has not come within ${timeoutMs} ms.`
@@ -112,7 +129,7 @@ export class Replica {
   }
 
   /** As {@link until}, for somebody who brings the limits. */
-  wait<T>(probe: (replica: Replica) => T | undefined | false, pending: Pending<T>): Pending<T> {
+  wait<T>(probe: (replica: Replica<C>) => T | undefined | false, pending: Pending<T>): Pending<T> {
     const look = () => {
       try {
         const found = probe(this)
@@ -140,7 +157,7 @@ export class Replica {
 
   /** Replaces everything by the first picture that a monitor gives. Throws OVSDB_PROTOCOL. */
   replace(format: Format, updates: unknown): void {
-    const tables = emptyTables()
+    const tables = new Map(Array.from(this.#tables, ([name, { columns }]) => [name, new Table(columns)]))
     this.#takeIn(tables, format, updates)
     this.#tables = tables
     this.#changed()
@@ -151,21 +168,18 @@ export class Replica {
     for (const reject of [...this.#endings]) reject(error)
   }
 
-  #takeIn(tables: TableSet, format: Format, updates: unknown): void {
+  #takeIn(tables: ReadonlyMap<string, Table>, format: Format, updates: unknown): void {
     if (!isRecord(updates)) throw malformed(updates)
-    for (const table of TABLES) {
-      const changes = Object.hasOwn(updates, table) ? updates[table] : undefined
+    for (const [name, table] of tables) {
+      const changes = Object.hasOwn(updates, name) ? updates[name] : undefined
       if (changes === undefined) continue
       if (!isRecord(changes)) throw malformed(changes)
       for (const [uuid, change] of Object.entries(changes)) {
         if (!isUuid(uuid)) throw malformed(uuid)
-        tables[table].put(
-          uuid,
-          nextRow(format, uuid, COLUMN_TYPES[table], tables[table].rows.get(uuid), change),
-        )
+        table.put(uuid, nextRow(format, uuid, table.columns, table.rows.get(uuid), change))
       }
     }
-    if (TABLES.reduce((sum, table) => sum + tables[table].rows.size, 0) > MAX_ROWS) {
+    if ([...tables.values()].reduce((sum, table) => sum + table.rows.size, 0) > MAX_ROWS) {
       const message = `The OVSDB server sent more than ${MAX_ROWS} rows.`
       throw new EcdockError('OVSDB_PROTOCOL', 'ovsdb monitor', message)
     }
@@ -179,6 +193,11 @@ export class Replica {
 class Table {
   readonly rows = new Map<Uuid, Row>()
   readonly names = new Map<unknown, Row>()
+  readonly columns: readonly Column[]
+
+  constructor(columns: readonly Column[]) {
+    this.columns = columns
+  }
 
   put(uuid: Uuid, row: Row | undefined): void {
     const old = this.rows.get(uuid)
@@ -193,21 +212,8 @@ class Table {
   }
 }
 
-type TableSet = Record<ReplicatedTable, Table>
-
-const COLUMN_TYPES = {
-  Open_vSwitch: columnTypes('Open_vSwitch'),
-  Bridge: columnTypes('Bridge'),
-  Port: columnTypes('Port'),
-  Interface: columnTypes('Interface'),
-}
-
-function columnTypes(table: ReplicatedTable) {
-  return REPLICATED[table].map((name) => ({ name, type: columnType(table, name) }))
-}
-
-function emptyTables(): TableSet {
-  return { Open_vSwitch: new Table(), Bridge: new Table(), Port: new Table(), Interface: new Table() }
+function columnsOf(table: TableName, names: readonly string[]): Column[] {
+  return names.map((name) => ({ name, type: columnType(table, name) }))
 }
 
 function malformed(value: unknown): EcdockError {

@@ -69,6 +69,18 @@ export function decodeRows<T extends TableName, C extends keyof Tables[T] & stri
   })
 }
 
+/** The result of list_dbs. Throws OVSDB_PROTOCOL. */
+export function parseDatabases(result: unknown): string[] {
+  if (!Array.isArray(result) || !result.every((name) => typeof name === 'string')) throw malformed(result)
+  return result
+}
+
+/** The result of get_schema. Throws OVSDB_PROTOCOL. */
+export function parseSchema(result: unknown): Readonly<Record<string, unknown>> {
+  if (!isRecord(result) || !isRecord(result.tables)) throw malformed(result)
+  return result
+}
+
 function parseResult(item: unknown): OperationResult {
   if (!isRecord(item)) throw malformed(item)
   const result: { count?: number; uuid?: Uuid; rows?: readonly unknown[] } = {}
@@ -108,6 +120,6 @@ function sentence(refusal: Refusal): string {
 }
 
 function malformed(value: unknown): EcdockError {
-  const message = `The OVSDB server answered a transaction with ${describe(value)}.`
+  const message = `The OVSDB server answered with ${describe(value)}.`
   return new EcdockError('OVSDB_PROTOCOL', 'ovsdb transact', message)
 }

@@ -48,6 +48,12 @@ export function named(name: string): NamedUuid {
   return { namedUuid: name }
 }
 
+/** `name` as the name of a lock: letters, digits and underscores (RFC 7047 section 4.1.8). Throws USAGE. */
+export function lockName(name: string): string {
+  if (!ID_PATTERN.test(name)) throw unsuitable(`${describe(name)} cannot name a lock`)
+  return name
+}
+
 /** What a column holds when nothing was said about it (RFC 7047 section 5.2.1). */
 export function defaultValue(column: ColumnType): ColumnValue {
   switch (column.shape) {

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { EcdockError } from '../../src/errors.js'
 import { OvsdbClient, type OvsdbOptions } from '../../src/ovsdb/client.js'
 import { comment, wait } from '../../src/ovsdb/operations.js'
-import { Replica } from '../../src/ovsdb/replica.js'
+import { REPLICATED, Replica } from '../../src/ovsdb/replica.js'
 import { type FakePeer, type FakeRequest, FakeServer } from '../support/ovsdb-fake.js'
 
 const BRIDGE = '550e8400-e29b-41d4-a716-446655440000'
@@ -356,7 +356,7 @@ test('a database that nobody has initialised is told from one that does not answ
 
 test('waits leave nothing on the signal that they share', async () => {
   const cancel = new AbortController()
-  const replica = new Replica()
+  const replica = new Replica(REPLICATED)
   const waits = Array.from({ length: 100 }, () =>
     failure(replica.until(() => false, { signal: cancel.signal, timeoutMs: 1 })),
   )
@@ -366,7 +366,7 @@ test('waits leave nothing on the signal that they share', async () => {
 })
 
 test('a wait ends with the error of the one who looks', async () => {
-  const replica = new Replica()
+  const replica = new Replica(REPLICATED)
   const waiting = replica.until(() => {
     throw new EcdockError('OVS_PORT_FAILED', 'plug', 'it will never come')
   })
@@ -379,7 +379,7 @@ test('of two rows that swap a name in one update, the one that stays is found', 
     [{ [older]: { delete: null } }, { [newer]: { insert: { name: 'ovs0' } } }],
     [{ [newer]: { insert: { name: 'ovs0' } } }, { [older]: { delete: null } }],
   ]) {
-    const replica = new Replica()
+    const replica = new Replica(REPLICATED)
     replica.replace('update2', { Bridge: { [older]: { initial: { name: 'ovs0' } } } })
     replica.apply('update2', { Bridge: { ...first, ...second } })
     assert.is(replica.byName('Bridge', 'ovs0')?.uuid, newer)

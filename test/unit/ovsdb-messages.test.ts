@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { EcdockError } from '../../src/errors.js'
-import { parseEndpoint } from '../../src/ovsdb/endpoint.js'
+import { parseEndpoint, parseEndpoints } from '../../src/ovsdb/endpoint.js'
 import { parseMessage, replyText, requestText } from '../../src/ovsdb/json-rpc.js'
 import {
   comment,
@@ -88,6 +88,16 @@ test('endpoints', () => {
   assert.equal(parseEndpoint('tcp:db.example.org:1'), { host: 'db.example.org', port: 1 })
 })
 
+test('several endpoints have commas between them', () => {
+  assert.equal(parseEndpoint('ssl:[::1]:6641'), { host: '::1', port: 6641, tls: true })
+  assert.equal(parseEndpoints('ssl:10.0.0.1,tcp:10.0.0.2:1,unix:/a,b'), [
+    { host: '10.0.0.1', port: 6640, tls: true },
+    { host: '10.0.0.2', port: 1 },
+    { path: '/a,b' },
+  ])
+  assert.is(failure(() => parseEndpoints('tcp:a,'.repeat(65) + 'tcp:a')).code, 'USAGE')
+})
+
 test('malformed endpoints are refused, with examples', () => {
   for (const text of [
     '',
@@ -101,7 +111,8 @@ test('malformed endpoints are refused, with examples', () => {
     'tcp:host:65536',
     'tcp:host:port',
     'tcp:a b:6640',
-    'ssl:127.0.0.1:6640',
+    'ssl:127.0.0.1:0',
+    'tcp:10.0.0.1,10.0.0.2',
     'punix:/run/db.sock',
     '/run/openvswitch/db.sock',
   ]) {
