@@ -67,7 +67,8 @@ export class OpenFlowClient {
   readonly #options: OpenFlowOptions
   #connection: Connection | undefined
   #connecting: Promise<Connection> | undefined
-  #closed = false
+  /** Aborted when the client is closed. */
+  readonly #closing = new AbortController()
 
   /** To `RUNDIR/BRIDGE.mgmt`; see managementSocket. Throws OPENFLOW_UNREACHABLE, UNSUPPORTED, CANCELLED and USAGE. */
   static async connect(path: string, options: OpenFlowOptions = {}): Promise<OpenFlowClient> {
@@ -130,6 +131,7 @@ export class OpenFlowClient {
     await this.#hold(
       {
         op: 'openflow apply',
+        opOf: (at) => opOf(modifications[at]),
         count: barrier + 1,
         encode: (at, xid) => {
           const modification = modifications[at]
@@ -137,7 +139,7 @@ export class OpenFlowClient {
           try {
             return encodeMessage(encodeModification(modification), xid)
           } catch (error) {
-            errors[at] = asEcdockError(error, 'openflow apply')
+            errors[at] = asEcdockError(error, opOf(modification))
             return undefined
           }
         },
@@ -191,7 +193,7 @@ export class OpenFlowClient {
 
   /** Ends the connection; calls that wait throw CANCELLED. May be called again. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     this.#connection?.end(closed())
     await this.#connecting?.catch(() => {})
   }
@@ -245,7 +247,7 @@ export class OpenFlowClient {
 
   /** Those who wait for the same connection each have their own limits. */
   async #open(op: string, { timeoutMs, signal }: TalkLimits): Promise<Connection> {
-    if (this.#closed) throw closed()
+    if (this.#closing.signal.aborted) throw closed()
     const pending = new Pending<Connection>({
       op,
       timeoutMs,
@@ -265,12 +267,13 @@ export class OpenFlowClient {
     try {
       const connection = await Connection.open(this.path, {
         timeoutMs: this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+        signal: this.#closing.signal,
         onLost: (error) => {
           // While it is being made, it is the caller who hears it.
           if (made !== undefined) this.#options.onLost?.(error)
         },
       })
-      if (this.#closed) {
+      if (this.#closing.signal.aborted) {
         connection.end(closed())
         throw closed()
       }
@@ -285,6 +288,11 @@ export class OpenFlowClient {
 
 function encodeModification(modification: Modification): Request {
   return 'command' in modification ? encodeFlowMod(modification) : encodePortMod(modification)
+}
+
+function opOf(modification: Modification | undefined): string {
+  if (modification === undefined) return 'openflow barrier'
+  return 'command' in modification ? `openflow flow ${modification.command}` : 'openflow port modify'
 }
 
 function isBarrier(type: number): boolean {

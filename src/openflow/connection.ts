@@ -10,6 +10,8 @@ import { describeRefusal, refused } from './refusal.js'
 export interface ConnectionOptions {
   /** In ms. */
   timeoutMs: number
+  /** Ends the attempt to connect. */
+  signal: AbortSignal
   /** Called once, when the connection ends and not by {@link Connection.end}. */
   onLost: (error: EcdockError) => void
 }
@@ -18,6 +20,8 @@ export interface ConnectionOptions {
 export interface Talk {
   /** What is being done, for errors. */
   readonly op: string
+  /** What the message of this number is about, when that can be said more closely. */
+  opOf?(at: number): string
   /** How many messages there are at most, at least 1. Each has a number of its own, counted from 0. */
   readonly count: number
   /** The message of this number, made when there is room to send it; undefined: none. It may not throw. */
@@ -66,11 +70,12 @@ export class Connection {
   #connected = false
   #end: EcdockError | undefined
 
-  /** Throws OPENFLOW_UNREACHABLE, OPENFLOW_LOST, OPENFLOW_PROTOCOL, or UNSUPPORTED when there is no common version. */
+  /** Throws OPENFLOW_UNREACHABLE, OPENFLOW_LOST, OPENFLOW_PROTOCOL, CANCELLED, or UNSUPPORTED: no common version. */
   static async open(path: string, options: ConnectionOptions): Promise<Connection> {
     const greeting = new Pending<void>({
       op: 'openflow connect',
       timeoutMs: options.timeoutMs,
+      signal: options.signal,
       expired: () => unreachable(path, `no answer within ${options.timeoutMs} ms`),
     })
     const connection = new Connection(path, greeting, options.onLost)
@@ -209,7 +214,7 @@ export class Connection {
       const at = message.xid - xid
       if (at < 0 || at >= talk.count) continue
       if (message.type === TYPE.error) {
-        const error = refused(talk.op, message.body)
+        const error = refused(talk.opOf?.(at) ?? talk.op, message.body)
         if (talk.refused?.(at, error) !== true) pending.reject(error)
       } else if (talk.receive(at, message)) pending.resolve()
       return
