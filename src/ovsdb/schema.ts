@@ -165,6 +165,99 @@ export interface InterfaceRow {
   error: string | undefined
 }
 
+export interface FlowTableRow {
+  name: string | undefined
+  /** At least 0. */
+  flow_limit: number | undefined
+  overflow_policy: 'refuse' | 'evict' | undefined
+  groups: ReadonlySet<string>
+  /** At most 3 elements. */
+  prefixes: ReadonlySet<string>
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface QoSRow {
+  type: string
+  /** 0 to 4294967295. Refers to Queue. */
+  queues: ReadonlyMap<number, Uuid>
+  other_config: ReadonlyMap<string, string>
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface QueueRow {
+  /** 0 to 63. */
+  dscp: number | undefined
+  other_config: ReadonlyMap<string, string>
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface MirrorRow {
+  name: string
+  select_all: boolean
+  /** Refers weakly to Port. */
+  select_src_port: ReadonlySet<Uuid>
+  /** Refers weakly to Port. */
+  select_dst_port: ReadonlySet<Uuid>
+  /** 0 to 4095. At most 4096 elements. */
+  select_vlan: ReadonlySet<number>
+  /** Refers weakly to Port. */
+  output_port: Uuid | undefined
+  /** 1 to 4095. */
+  output_vlan: number | undefined
+  /** 14 to 65535. */
+  snaplen: number | undefined
+  /** Ephemeral. */
+  statistics: ReadonlyMap<string, number>
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface NetFlowRow {
+  targets: ReadonlySet<string>
+  /** 0 to 255. */
+  engine_type: number | undefined
+  /** 0 to 255. */
+  engine_id: number | undefined
+  add_id_to_interface: boolean
+  /** At least -1. */
+  active_timeout: number
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface SFlowRow {
+  targets: ReadonlySet<string>
+  sampling: number | undefined
+  polling: number | undefined
+  header: number | undefined
+  agent: string | undefined
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface IPFIXRow {
+  targets: ReadonlySet<string>
+  /** 1 to 4294967295. */
+  sampling: number | undefined
+  /** 0 to 4294967295. */
+  obs_domain_id: number | undefined
+  /** 0 to 4294967295. */
+  obs_point_id: number | undefined
+  /** 0 to 4200. */
+  cache_active_timeout: number | undefined
+  /** 0 to 4294967295. */
+  cache_max_flows: number | undefined
+  other_config: ReadonlyMap<string, string>
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface FlowSampleCollectorSetRow {
+  /** 0 to 4294967295. */
+  id: number
+  /** Refers to Bridge. */
+  bridge: Uuid
+  /** Refers to IPFIX. */
+  ipfix: Uuid | undefined
+  external_ids: ReadonlyMap<string, string>
+}
+
 export interface ControllerRow {
   type: 'primary' | 'service' | undefined
   target: string
@@ -206,39 +299,39 @@ export interface ManagerRow {
   status: ReadonlyMap<string, string>
 }
 
-export interface MirrorRow {
-  name: string
-  select_all: boolean
-  /** Refers weakly to Port. */
-  select_src_port: ReadonlySet<Uuid>
-  /** Refers weakly to Port. */
-  select_dst_port: ReadonlySet<Uuid>
-  /** 0 to 4095. At most 4096 elements. */
-  select_vlan: ReadonlySet<number>
-  /** Refers weakly to Port. */
-  output_port: Uuid | undefined
-  /** 1 to 4095. */
-  output_vlan: number | undefined
-  /** 14 to 65535. */
-  snaplen: number | undefined
-  /** Ephemeral. */
-  statistics: ReadonlyMap<string, number>
+export interface DatapathRow {
+  datapath_version: string
+  /** 0 to 65535. Refers to CT_Zone. */
+  ct_zones: ReadonlyMap<number, Uuid>
+  capabilities: ReadonlyMap<string, string>
   external_ids: ReadonlyMap<string, string>
 }
 
-export interface QoSRow {
-  type: string
-  /** 0 to 4294967295. Refers to Queue. */
-  queues: ReadonlyMap<number, Uuid>
-  other_config: ReadonlyMap<string, string>
+export interface CTZoneRow {
+  /** Refers to CT_Timeout_Policy. */
+  timeout_policy: Uuid | undefined
   external_ids: ReadonlyMap<string, string>
 }
 
-export interface QueueRow {
-  /** 0 to 63. */
-  dscp: number | undefined
-  other_config: ReadonlyMap<string, string>
+export interface CTTimeoutPolicyRow {
+  /** 0 to 4294967295. */
+  timeouts: ReadonlyMap<'tcp_syn_sent' | 'tcp_syn_recv' | 'tcp_established' | 'tcp_fin_wait' | 'tcp_close_wait' | 'tcp_last_ack' | 'tcp_time_wait' | 'tcp_close' | 'tcp_syn_sent2' | 'tcp_retransmit' | 'tcp_unack' | 'udp_first' | 'udp_single' | 'udp_multiple' | 'icmp_first' | 'icmp_reply', number>
   external_ids: ReadonlyMap<string, string>
+}
+
+export interface SSLRow {
+  private_key: string
+  certificate: string
+  ca_cert: string
+  bootstrap_ca_cert: boolean
+  external_ids: ReadonlyMap<string, string>
+}
+
+export interface AutoAttachRow {
+  system_name: string
+  system_description: string
+  /** 0 to 16777215. 0 to 4095. */
+  mappings: ReadonlyMap<number, number>
 }
 
 /** The row type of each table. */
@@ -247,11 +340,21 @@ export interface Tables {
   Bridge: BridgeRow
   Port: PortRow
   Interface: InterfaceRow
-  Controller: ControllerRow
-  Manager: ManagerRow
-  Mirror: MirrorRow
+  Flow_Table: FlowTableRow
   QoS: QoSRow
   Queue: QueueRow
+  Mirror: MirrorRow
+  NetFlow: NetFlowRow
+  sFlow: SFlowRow
+  IPFIX: IPFIXRow
+  Flow_Sample_Collector_Set: FlowSampleCollectorSetRow
+  Controller: ControllerRow
+  Manager: ManagerRow
+  Datapath: DatapathRow
+  CT_Zone: CTZoneRow
+  CT_Timeout_Policy: CTTimeoutPolicyRow
+  SSL: SSLRow
+  AutoAttach: AutoAttachRow
 }
 
 export type TableName = keyof Tables
@@ -262,11 +365,21 @@ export interface ImmutableColumns {
   Bridge: 'name'
   Port: 'name'
   Interface: 'name'
-  Controller: never
-  Manager: never
-  Mirror: never
+  Flow_Table: never
   QoS: never
   Queue: never
+  Mirror: never
+  NetFlow: never
+  sFlow: never
+  IPFIX: never
+  Flow_Sample_Collector_Set: never
+  Controller: never
+  Manager: never
+  Datapath: never
+  CT_Zone: never
+  CT_Timeout_Policy: never
+  SSL: never
+  AutoAttach: never
 }
 
 export const COLUMNS: { readonly [T in TableName]: { readonly [C in keyof Tables[T]]: ColumnType } } = {
@@ -374,6 +487,69 @@ export const COLUMNS: { readonly [T in TableName]: { readonly [C in keyof Tables
     mtu_request: { shape: 'optional', key: 'integer' },
     error: { shape: 'optional', key: 'string' },
   },
+  Flow_Table: {
+    name: { shape: 'optional', key: 'string' },
+    flow_limit: { shape: 'optional', key: 'integer' },
+    overflow_policy: { shape: 'optional', key: 'string' },
+    groups: { shape: 'set', key: 'string' },
+    prefixes: { shape: 'set', key: 'string' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  QoS: {
+    type: { shape: 'scalar', key: 'string' },
+    queues: { shape: 'map', key: 'integer', value: 'uuid' },
+    other_config: { shape: 'map', key: 'string', value: 'string' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  Queue: {
+    dscp: { shape: 'optional', key: 'integer' },
+    other_config: { shape: 'map', key: 'string', value: 'string' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  Mirror: {
+    name: { shape: 'scalar', key: 'string' },
+    select_all: { shape: 'scalar', key: 'boolean' },
+    select_src_port: { shape: 'set', key: 'uuid' },
+    select_dst_port: { shape: 'set', key: 'uuid' },
+    select_vlan: { shape: 'set', key: 'integer' },
+    output_port: { shape: 'optional', key: 'uuid' },
+    output_vlan: { shape: 'optional', key: 'integer' },
+    snaplen: { shape: 'optional', key: 'integer' },
+    statistics: { shape: 'map', key: 'string', value: 'integer' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  NetFlow: {
+    targets: { shape: 'set', key: 'string' },
+    engine_type: { shape: 'optional', key: 'integer' },
+    engine_id: { shape: 'optional', key: 'integer' },
+    add_id_to_interface: { shape: 'scalar', key: 'boolean' },
+    active_timeout: { shape: 'scalar', key: 'integer' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  sFlow: {
+    targets: { shape: 'set', key: 'string' },
+    sampling: { shape: 'optional', key: 'integer' },
+    polling: { shape: 'optional', key: 'integer' },
+    header: { shape: 'optional', key: 'integer' },
+    agent: { shape: 'optional', key: 'string' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  IPFIX: {
+    targets: { shape: 'set', key: 'string' },
+    sampling: { shape: 'optional', key: 'integer' },
+    obs_domain_id: { shape: 'optional', key: 'integer' },
+    obs_point_id: { shape: 'optional', key: 'integer' },
+    cache_active_timeout: { shape: 'optional', key: 'integer' },
+    cache_max_flows: { shape: 'optional', key: 'integer' },
+    other_config: { shape: 'map', key: 'string', value: 'string' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  Flow_Sample_Collector_Set: {
+    id: { shape: 'scalar', key: 'integer' },
+    bridge: { shape: 'scalar', key: 'uuid' },
+    ipfix: { shape: 'optional', key: 'uuid' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
   Controller: {
     type: { shape: 'optional', key: 'string' },
     target: { shape: 'scalar', key: 'string' },
@@ -403,27 +579,30 @@ export const COLUMNS: { readonly [T in TableName]: { readonly [C in keyof Tables
     is_connected: { shape: 'scalar', key: 'boolean' },
     status: { shape: 'map', key: 'string', value: 'string' },
   },
-  Mirror: {
-    name: { shape: 'scalar', key: 'string' },
-    select_all: { shape: 'scalar', key: 'boolean' },
-    select_src_port: { shape: 'set', key: 'uuid' },
-    select_dst_port: { shape: 'set', key: 'uuid' },
-    select_vlan: { shape: 'set', key: 'integer' },
-    output_port: { shape: 'optional', key: 'uuid' },
-    output_vlan: { shape: 'optional', key: 'integer' },
-    snaplen: { shape: 'optional', key: 'integer' },
-    statistics: { shape: 'map', key: 'string', value: 'integer' },
+  Datapath: {
+    datapath_version: { shape: 'scalar', key: 'string' },
+    ct_zones: { shape: 'map', key: 'integer', value: 'uuid' },
+    capabilities: { shape: 'map', key: 'string', value: 'string' },
     external_ids: { shape: 'map', key: 'string', value: 'string' },
   },
-  QoS: {
-    type: { shape: 'scalar', key: 'string' },
-    queues: { shape: 'map', key: 'integer', value: 'uuid' },
-    other_config: { shape: 'map', key: 'string', value: 'string' },
+  CT_Zone: {
+    timeout_policy: { shape: 'optional', key: 'uuid' },
     external_ids: { shape: 'map', key: 'string', value: 'string' },
   },
-  Queue: {
-    dscp: { shape: 'optional', key: 'integer' },
-    other_config: { shape: 'map', key: 'string', value: 'string' },
+  CT_Timeout_Policy: {
+    timeouts: { shape: 'map', key: 'string', value: 'integer' },
     external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  SSL: {
+    private_key: { shape: 'scalar', key: 'string' },
+    certificate: { shape: 'scalar', key: 'string' },
+    ca_cert: { shape: 'scalar', key: 'string' },
+    bootstrap_ca_cert: { shape: 'scalar', key: 'boolean' },
+    external_ids: { shape: 'map', key: 'string', value: 'string' },
+  },
+  AutoAttach: {
+    system_name: { shape: 'scalar', key: 'string' },
+    system_description: { shape: 'scalar', key: 'string' },
+    mappings: { shape: 'map', key: 'integer', value: 'integer' },
   },
 }
