@@ -81,8 +81,12 @@ function property(column, type) {
       return broken(`  ${column}: `, key, '')
     case 'optional':
       return broken(`  ${column}: `, key, ' | undefined')
-    case 'map':
-      return [`  ${column}: ReadonlyMap<${atom}, ${atomText(value)}>`]
+    case 'map': {
+      const line = `  ${column}: ReadonlyMap<${atom}, ${atomText(value)}>`
+      if (line.length <= LINE_WIDTH) return [line]
+      const members = atom.split(' | ').map((member) => `    | ${member}`)
+      return [`  ${column}: ReadonlyMap<`, `${members.join('\n')},`, `    ${atomText(value)}`, '  >']
+    }
     default: {
       const line = `  ${column}: ReadonlySet<${atom}>`
       if (line.length <= LINE_WIDTH) return [line]

@@ -315,7 +315,25 @@ export interface CTZoneRow {
 
 export interface CTTimeoutPolicyRow {
   /** 0 to 4294967295. */
-  timeouts: ReadonlyMap<'tcp_syn_sent' | 'tcp_syn_recv' | 'tcp_established' | 'tcp_fin_wait' | 'tcp_close_wait' | 'tcp_last_ack' | 'tcp_time_wait' | 'tcp_close' | 'tcp_syn_sent2' | 'tcp_retransmit' | 'tcp_unack' | 'udp_first' | 'udp_single' | 'udp_multiple' | 'icmp_first' | 'icmp_reply', number>
+  timeouts: ReadonlyMap<
+    | 'tcp_syn_sent'
+    | 'tcp_syn_recv'
+    | 'tcp_established'
+    | 'tcp_fin_wait'
+    | 'tcp_close_wait'
+    | 'tcp_last_ack'
+    | 'tcp_time_wait'
+    | 'tcp_close'
+    | 'tcp_syn_sent2'
+    | 'tcp_retransmit'
+    | 'tcp_unack'
+    | 'udp_first'
+    | 'udp_single'
+    | 'udp_multiple'
+    | 'icmp_first'
+    | 'icmp_reply',
+    number
+  >
   external_ids: ReadonlyMap<string, string>
 }
 
