@@ -33,6 +33,8 @@ export interface CommandSpec<Flags extends object> {
   passThrough?: boolean
   /** Which of the options that name something it uses; given another one, it refuses. */
   takes: readonly ('vswitch' | 'slot')[]
+  /** It reports what is wrong with the configuration; others refuse to run then. */
+  reportsConfig?: boolean
   /** Lines that can be run as they are. */
   examples: readonly string[]
   run(invocation: Invocation, args: string[], flags: Flags): Promise<Answer>

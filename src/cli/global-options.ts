@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { Settings } from '../config/settings.js'
 import type { HostOptions } from '../host.js'
 import { parseSlot } from './values.js'
 
@@ -10,6 +11,7 @@ export interface GlobalOptions {
   slot?: number
   ovsdb?: string
   docker?: string
+  config?: string
   logLevel?: string
 }
 
@@ -26,16 +28,21 @@ export function globalOptions(): Option[] {
     ),
     new Option('--ovsdb <ENDPOINT>', 'Open vSwitch: unix:/PATH or tcp:HOST:PORT; default: $ECDOCK_OVSDB'),
     new Option('--docker <SOCKET>', "Docker's socket: unix:///PATH; default: $DOCKER_HOST"),
+    new Option(
+      '--config <FILE>',
+      'defaults of options, in YAML; default: $ECDOCK_FAST_CONFIG, else /etc/ecdock-fast.yaml',
+    ),
     new Option('--log-level <LEVEL>', 'write a log to stderr, as JSON lines').choices(LOG_LEVELS),
   ]
 }
 
-/** Where the world is, as the options and the environment say; what neither says is left to Host. */
+/** Where the world is, as the options, the environment and the configuration say; the rest is left to Host. */
 export function hostOptions(
   options: GlobalOptions,
   env: Readonly<Record<string, string | undefined>>,
+  settings: Settings,
 ): HostOptions {
-  const ovsdb = options.ovsdb ?? (env.ECDOCK_OVSDB || undefined)
-  const docker = options.docker ?? (env.DOCKER_HOST || undefined)
+  const ovsdb = options.ovsdb ?? (env.ECDOCK_OVSDB || settings.ovsdb)
+  const docker = options.docker ?? (env.DOCKER_HOST || settings.docker)
   return { ...(ovsdb !== undefined && { ovsdb }), ...(docker !== undefined && { docker }) }
 }

@@ -1,4 +1,6 @@
 import { createColors } from 'picocolors'
+import { type Config, sourceOf } from '../config/load.js'
+import type { Settings } from '../config/settings.js'
 import { EcdockError } from '../errors.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import { type GlobalOptions, hostOptions } from './global-options.js'
@@ -18,12 +20,18 @@ export class Invocation {
     readonly options: GlobalOptions,
     readonly io: Io,
     readonly log: Log,
+    readonly config: Config,
   ) {
     this.colors = createColors(hasColors(io.stdout, io.env))
   }
 
   get signal(): AbortSignal {
     return this.io.signal
+  }
+
+  /** What the configuration says where the command line says nothing. */
+  get defaults(): Settings {
+    return this.config.settings
   }
 
   /** Whether people are to be told anything but the result. */
@@ -34,7 +42,7 @@ export class Invocation {
   /** Opens the world for as long as `use` takes, and closes it whatever comes of that. */
   async withWorld<Result>(use: (world: World) => Promise<Result>): Promise<Result> {
     this.stopIfAborted()
-    const where = hostOptions(this.options, this.io.env)
+    const where = hostOptions(this.options, this.io.env, this.defaults)
     this.log.debug({ ...where }, 'open')
     const world = await this.io.open(where)
     try {
@@ -44,15 +52,15 @@ export class Invocation {
     }
   }
 
-  /** The vswitch that `--vswitch` or ECDOCK_VSWITCH names, undefined when neither does. */
+  /** The vswitch that `--vswitch`, ECDOCK_VSWITCH or the configuration names, undefined when none does. */
   get vswitchName(): string | undefined {
-    return this.options.vswitch ?? (this.io.env.ECDOCK_VSWITCH || undefined)
+    return this.options.vswitch ?? (this.io.env.ECDOCK_VSWITCH || this.defaults.vswitch)
   }
 
   /** The vswitch that is meant: the one that was named, else the only one there is. */
   async vswitch(world: World): Promise<Vswitch> {
     const name = this.vswitchName
-    if (name !== undefined) return world.vswitch(name)
+    if (name !== undefined) return this.#named(name, world)
     const [only, ...others] = await world.vswitches()
     if (only === undefined) {
       throw new EcdockError('VSWITCH_NOT_FOUND', this.command, 'there is no vswitch', {
@@ -68,10 +76,11 @@ export class Invocation {
     return only
   }
 
-  /** The one slot that is meant: the argument, or else `--slot`. */
+  /** The one slot that is meant: the argument, or else `--slot`, or else the configuration's. */
   slot(argument: string | undefined): number {
     if (argument === undefined) {
-      if (this.options.slot !== undefined) return this.options.slot
+      const slot = this.options.slot ?? this.defaults.slot
+      if (slot !== undefined) return slot
       throw new EcdockError('USAGE', this.command, 'which slot?', {
         hint: `Write "ecdock-fast ${this.command} 1".`,
       })
@@ -80,6 +89,23 @@ export class Invocation {
       throw new EcdockError('USAGE', this.command, 'the slot is given twice, as an argument and by --slot')
     }
     return parseSlot(argument)
+  }
+
+  /** Whoever did not name it on the command line wants to know who did, when it is not there. */
+  async #named(name: string, world: World): Promise<Vswitch> {
+    try {
+      return await world.vswitch(name)
+    } catch (error) {
+      const by = this.options.vswitch === undefined ? this.#naming() : undefined
+      if (by === undefined || !(error instanceof EcdockError) || error.code !== 'VSWITCH_NOT_FOUND')
+        throw error
+      const message = `${error.message}; it is named by ${by}`
+      throw new EcdockError(error.code, error.op, message, { hint: error.hint, cause: error })
+    }
+  }
+
+  #naming(): string | undefined {
+    return this.io.env.ECDOCK_VSWITCH ? 'ECDOCK_VSWITCH' : sourceOf(this.config, 'vswitch')
   }
 
   /** Throws CANCELLED when a signal has asked to stop. */

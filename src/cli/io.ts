@@ -6,6 +6,8 @@ export interface Io {
   stdout: NodeJS.WriteStream
   stderr: NodeJS.WriteStream
   env: Readonly<Record<string, string | undefined>>
+  /** The directory of configuration files: /etc. */
+  etc: string
   /** Aborted by SIGINT, SIGTERM and SIGHUP, with an {@link Interruption} as its reason. */
   signal: AbortSignal
   open: OpenWorld

@@ -42,6 +42,7 @@ const status = await run(process.argv.slice(2), {
   stdout,
   stderr,
   env,
+  etc: '/etc',
   signal: controller.signal,
   open,
 })

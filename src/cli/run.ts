@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { createColors } from 'picocolors'
+import { type Config, loadConfig } from '../config/load.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Answer, CommandSpec } from './command.js'
 import { EXIT_DONE, exitStatus } from './exit-status.js'
@@ -31,8 +32,10 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     json = options.json === true
     command = spec.name
     refuseUnused(spec, options)
-    const log = await openLog(options.logLevel, io.stderr)
-    const invocation = new Invocation(spec.name, options, io, log)
+    const config = await loadConfig({ file: options.config, env: io.env, etc: io.etc })
+    if (spec.reportsConfig !== true) refuseFaulty(config)
+    const log = await openLog(options.logLevel ?? config.settings.logLevel, io.stderr)
+    const invocation = new Invocation(spec.name, options, io, log, config)
     const began = performance.now()
     const answer = await spec.run(invocation, args, flags)
     log.info({ command, ms: performance.now() - began }, 'done')
@@ -85,6 +88,12 @@ function refuseUnused<Flags extends object>(spec: CommandSpec<Flags>, options: G
     if (options[name] === undefined || spec.takes.includes(name)) continue
     throw new EcdockError('USAGE', spec.name, `${spec.name} has no use for --${name}`)
   }
+}
+
+/** Nobody knows what a file was to say that cannot be read, so nothing is done without it. */
+function refuseFaulty({ files }: Config): void {
+  const faulty = files.find(({ error }) => error !== undefined)
+  if (faulty?.error !== undefined) throw faulty.error
 }
 
 /** Commander's refusals and aborted operations as errors of ours. */

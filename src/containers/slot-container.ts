@@ -33,13 +33,19 @@ export interface StopOptions {
   timeoutSeconds?: number | undefined
 }
 
-export interface RestartOptions {
+/**
+ * Without `image` the container keeps what it was started with, and nothing of StartOptions but the signal can be
+ * given; with one, they say what the new container is like.
+ */
+export interface RestartOptions extends Omit<StartOptions, 'slot' | 'image' | 'signal'> {
   /** Aborting fails with CANCELLED; what has been stopped by then stays stopped. */
   signal?: AbortSignal | undefined
   /** Start a new container from this image instead. */
   image?: string | undefined
-  /** Only with an image. */
-  args?: readonly string[] | undefined
+  /** Default: that of the container before, which is removed. */
+  name?: string | undefined
+  /** In bytes. Default: that of the container before. */
+  mtu?: number | undefined
   /** How long the old container has to end by itself. Default 10. */
   timeoutSeconds?: number | undefined
 }

@@ -8,6 +8,7 @@ import { isConflict } from '../docker/failure.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
 import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
+import { checkNothingNew } from './kept.js'
 import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
 import { holds, isCode, slotInUse, takeOut } from './occupancy.js'
 import type {
@@ -93,13 +94,9 @@ export class SlotContainers {
    * {@link start} and {@link stop} do.
    */
   async restart(vswitch: Vswitch, slot: number, options: RestartOptions = {}): Promise<StartedContainer> {
-    const { image, args, timeoutSeconds, signal } = options
+    const { image, timeoutSeconds, signal } = options
     if (image !== undefined) return this.#replace(vswitch, slot, { ...options, image })
-    if (args !== undefined && args.length > 0) {
-      throw new EcdockError('USAGE', 'restart', 'arguments need an image', {
-        hint: 'A container keeps its command; name an image to start another one.',
-      })
-    }
+    checkNothingNew(options)
     const found = await this.#require(vswitch, slot)
     const before = await vswitch.port(slot)
     if (before !== undefined && !holds(before, found)) {
@@ -261,12 +258,14 @@ export class SlotContainers {
   async #replace(
     vswitch: Vswitch,
     slot: number,
-    { image, args, timeoutSeconds, signal }: RestartOptions & { image: string },
+    { timeoutSeconds, ...options }: RestartOptions & { image: string },
   ): Promise<StartedContainer> {
+    const { image, signal } = options
     await this.#engine.requireImage(image)
     const found = await this.find(vswitch, slot)
     if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds, signal })
-    return this.start(vswitch, { slot, image, args, name: found?.name, mtu: found?.mtu, signal })
+    const { name = found?.name, mtu = found?.mtu } = options
+    return this.start(vswitch, { ...options, slot, name, mtu })
   }
 
   async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {

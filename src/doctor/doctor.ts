@@ -1,7 +1,9 @@
 import { release } from 'node:os'
+import type { ConfigFile } from '../config/load.js'
 import { asEcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { loadKernel } from '../kernel/native.js'
+import { configChecks } from './config-check.js'
 import { dockerCheck } from './docker-check.js'
 import { kernelSupport, readKernelEvidence } from './kernel-support.js'
 import { ovsdbChecks } from './ovsdb-checks.js'
@@ -27,6 +29,8 @@ export interface DoctorOptions {
   /** As in HostOptions, such as `unix:///var/run/docker.sock`. */
   docker: string
   runDir: string
+  /** Where the defaults were looked for. */
+  configFiles?: readonly ConfigFile[]
   /** Default: the native addon is loaded. */
   kernel?: Kernel
   /** Why there is no `kernel`, when loading it has failed already. */
@@ -40,6 +44,7 @@ const ANSWER_MS = 1000
 export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   const groups = await Promise.all([
     [linuxCheck(process.platform, release()), nodeCheck(process.version)],
+    configChecks(options.configFiles ?? []),
     addonCheck(options),
     processChecks(),
     directoryChecks(options.runDir),

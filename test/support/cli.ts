@@ -20,6 +20,8 @@ export interface CliOptions {
   world?: World
   stdin?: string | Readable
   env?: Record<string, string>
+  /** Where configuration files are. Default: where none is. */
+  etc?: string
   signal?: AbortSignal
 }
 
@@ -35,6 +37,7 @@ export async function cli(argv: readonly string[], options: CliOptions = {}): Pr
     stdout: stdout as unknown as Io['stdout'],
     stderr: stderr as unknown as Io['stderr'],
     env: options.env ?? {},
+    etc: options.etc ?? '/nonexistent',
     signal: options.signal ?? new AbortController().signal,
     open: async (where) => {
       opened = where

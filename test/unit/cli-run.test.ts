@@ -55,6 +55,7 @@ const WRONG: [argv: string[], message: RegExp][] = [
   [['delete-vswitch'], /which vswitch/],
   [['cleanup', '--vswitch', 'br0'], /no use for --vswitch/],
   [['restart', '1', '--json'], /options go before the slot/],
+  [['restart', '--privileged', '1'], /--privileged needs an IMAGE/],
   [['attach', '--json', '1'], /has no --json/],
   [['demo', '--count', '0'], /count/],
   [['ls', 'extra'], /too many arguments/],
@@ -194,9 +195,25 @@ test('restart takes its slot as an argument or by --slot', async () => {
   await cli(['--slot=2', 'restart', 'alpine', 'sh'], { world: world.asWorld() })
   assert.equal(world.calls, [
     'restart br0 2 {}',
-    'restart br0 2 {"image":"alpine","args":["sh","-c","true"]}',
-    'restart br0 2 {"image":"alpine","args":["sh"]}',
+    'restart br0 2 {"image":"alpine","args":["sh","-c","true"],"tty":true}',
+    'restart br0 2 {"image":"alpine","args":["sh"],"tty":true}',
   ])
+})
+
+test('restart says what the new container is like, and waits as long as it is told for the old one', async () => {
+  const world = new FakeWorld('br0')
+  const argv = ['restart', '-t', '0', '--name', 'db', '-e', 'A=1', '--privileged', '2', 'alpine', '-e', 'x']
+  assert.is((await cli(argv, { world: world.asWorld() })).status, 0)
+  const [call = ''] = world.calls
+  assert.equal(JSON.parse(call.replace('restart br0 2 ', '')), {
+    image: 'alpine',
+    args: ['-e', 'x'],
+    tty: true,
+    name: 'db',
+    privileged: true,
+    env: ['A=1'],
+    timeoutSeconds: 0,
+  })
 })
 
 test('ls is friendly when there is nothing', async () => {

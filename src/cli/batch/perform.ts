@@ -1,3 +1,4 @@
+import type { Settings } from '../../config/settings.js'
 import { asEcdockError, type EcdockError } from '../../errors.js'
 import type { PlugRequest, Vswitch } from '../../vswitch/vswitch.js'
 import { vswitchOptions } from '../commands/create-vswitch.js'
@@ -28,7 +29,10 @@ async function perform(group: Group, world: World, invocation: Invocation): Prom
       return [{ ok: false, error: group.error }]
     case 'plug': {
       const vswitch = await vswitchOf(group.vswitch, world, invocation)
-      const outcomes = await vswitch.plugAll(group.operations.map(plugRequest), { signal })
+      const outcomes = await vswitch.plugAll(
+        group.operations.map((each) => plugRequest(each, invocation.defaults)),
+        { signal },
+      )
       return outcomes.map((outcome) => (outcome.ok ? { ok: true, result: outcome.port } : outcome))
     }
     case 'unplug': {
@@ -63,7 +67,7 @@ async function performSingle(
 function createVswitch(operation: CreateOperation, world: World, invocation: Invocation): Promise<Vswitch> {
   const { op: _op, id: _id, name, subnet, device, ...flags } = operation
   const args = device === undefined ? [subnet] : [subnet, device]
-  return world.createVswitch(vswitchOptions(args, flags, name ?? invocation.vswitchName))
+  return world.createVswitch(vswitchOptions(args, flags, name ?? invocation.vswitchName, invocation.defaults))
 }
 
 /** Looked up for each group, because another process may have deleted it or made it anew since. */
@@ -71,7 +75,8 @@ function vswitchOf(name: string | undefined, world: World, invocation: Invocatio
   return name === undefined ? invocation.vswitch(world) : world.vswitch(name)
 }
 
-function plugRequest(operation: PlugOperation): PlugRequest {
+function plugRequest(operation: PlugOperation, { mtu, defaultRoute }: Settings): PlugRequest {
   const { op: _op, id: _id, vswitch: _vswitch, ...request } = operation
-  return request
+  const defaults = { ...(mtu !== undefined && { mtu }), ...(defaultRoute !== undefined && { defaultRoute }) }
+  return { ...defaults, ...request }
 }

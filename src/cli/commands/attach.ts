@@ -25,6 +25,7 @@ export const attach: CommandSpec<AttachFlags> = {
     }
     const slot = invocation.slot(argument)
     const { stdin, stdout, stderr } = invocation.io
+    const detachKeys = flags.detachKeys ?? invocation.defaults.attach?.detachKeys
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
       const end = await world.containers.attach(vswitch, slot, {
@@ -32,7 +33,7 @@ export const attach: CommandSpec<AttachFlags> = {
         stdout,
         stderr,
         signal: invocation.signal,
-        ...(flags.detachKeys !== undefined && { detachKeys: flags.detachKeys }),
+        ...(detachKeys !== undefined && { detachKeys }),
       })
       if (invocation.talkative) stderr.write(`${farewell(slot, end)}\n`)
       return end.exitCode === undefined ? {} : { status: end.exitCode }

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { Settings } from '../../config/settings.js'
 import { EcdockError } from '../../errors.js'
 import type { VswitchKind, VswitchOptions } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
@@ -27,6 +28,7 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
       'ovs',
     ]),
     new Option('--usermode', "Open vSwitch's userspace datapath, which needs no kernel module"),
+    new Option('--no-usermode', 'its kernel datapath, if the configuration says otherwise'),
     new Option('--ipv6-prefix <PREFIX>', "of the slots' IPv6 addresses (default: 2001:db8)"),
   ],
   takes: ['vswitch'],
@@ -37,15 +39,17 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
   run: runCreateVswitch,
 }
 
-/** What the arguments and flags ask for. Names and numbers are checked by the host. */
+/** What the arguments and flags ask for, or else the configuration. Names and numbers are checked by the host. */
 export function vswitchOptions(
   args: readonly string[],
   flags: CreateVswitchFlags,
   defaultName?: string,
+  defaults: Settings = {},
 ): VswitchOptions {
   // A vswitch's name starts with a letter and holds no '/', so the first argument tells which one it is.
   const named = args[0] !== undefined && !/^[0-9]|\//.test(args[0])
-  const [subnet, device, ...rest] = named ? args.slice(1) : args
+  const [cidr, device, ...rest] = named ? args.slice(1) : args
+  const subnet = cidr ?? defaults.subnet
   if (subnet === undefined) {
     throw usage('the CIDR is missing', 'Write "ecdock-fast create-vswitch 10.0.0.254/24".')
   }
@@ -55,14 +59,16 @@ export function vswitchOptions(
     const what = flags.usermode === true ? '--usermode' : 'DEVICE'
     throw usage(`${what} is for Open vSwitch, and --kind says bridge`, 'Leave out one of the two.')
   }
-  const kind = flags.kind ?? (needsOvs ? 'ovs' : 'bridge')
+  const usermode = flags.usermode ?? defaults.usermode === true
+  const kind = flags.kind ?? (needsOvs ? 'ovs' : (defaults.kind ?? (usermode ? 'ovs' : 'bridge')))
+  const ipv6Prefix = flags.ipv6Prefix ?? defaults.ipv6Prefix
   const name = (named ? args[0] : defaultName) ?? (kind === 'ovs' ? 'ovs0' : 'br0')
   return {
     name,
     kind,
     subnet,
-    ...(flags.ipv6Prefix !== undefined && { ipv6Prefix: flags.ipv6Prefix }),
-    ...(flags.usermode === true && { usermode: true }),
+    ...(ipv6Prefix !== undefined && { ipv6Prefix }),
+    ...(kind === 'ovs' && usermode && { usermode: true }),
     ...(device !== undefined && { device }),
   }
 }
@@ -72,7 +78,7 @@ async function runCreateVswitch(
   args: string[],
   flags: CreateVswitchFlags,
 ): Promise<Answer> {
-  const options = vswitchOptions(args, flags, invocation.vswitchName)
+  const options = vswitchOptions(args, flags, invocation.vswitchName, invocation.defaults)
   return invocation.withWorld(async (world) => {
     const vswitch = await world.createVswitch(options)
     if (invocation.signal.aborted) {

@@ -17,9 +17,11 @@ export const doctor: CommandSpec<object> = {
   summary: 'check what this host has and what is missing',
   description: 'Changes nothing. Exit status 3 when something that every use needs is missing.',
   takes: [],
+  reportsConfig: true,
   examples: ['ecdock-fast doctor'],
   run: async (invocation) => {
-    const where = { ...DEFAULTS, ...hostOptions(invocation.options, invocation.io.env) }
+    const { options, io, defaults, config } = invocation
+    const where = { ...DEFAULTS, ...hostOptions(options, io.env, defaults), configFiles: config.files }
     const { doctor: examine } = await import('../../doctor/doctor.js')
     let report: DoctorReport
     try {

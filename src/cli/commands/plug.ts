@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { Settings } from '../../config/settings.js'
 import { EcdockError } from '../../errors.js'
 import { parseTarget } from '../../target/parse.js'
 import type { Target } from '../../target/target.js'
@@ -12,7 +13,7 @@ export interface PlugFlags {
   ifname?: string
   mtu?: number
   mac?: string
-  defaultRoute: boolean
+  defaultRoute?: boolean
   explain?: boolean
 }
 
@@ -33,6 +34,7 @@ export const plug: CommandSpec<PlugFlags> = {
       parseWhole(text, 'MTU', 68, 65_535),
     ),
     new Option('--mac <MAC>', "instead of the slot's own, such as 52:00:0a:00:00:01"),
+    new Option('--default-route', 'give it a default route, if the configuration says otherwise'),
     new Option('--no-default-route', 'give the target no default route'),
     new Option('--explain', 'change nothing; print the ip and ovs-vsctl commands that do the same'),
   ],
@@ -51,7 +53,9 @@ async function runPlug(invocation: Invocation, args: string[], flags: PlugFlags)
     if (value === undefined || targets.length === 1) continue
     throw new EcdockError('USAGE', 'plug', `${option} is for one target, and there are ${targets.length}`)
   }
-  const options = { ...plugOptions(flags), ...(slot !== undefined && { slot }) }
+  const { defaults } = invocation
+  const only = slot ?? (targets.length === 1 ? defaults.slot : undefined)
+  const options = { ...plugOptions(flags, defaults), ...(only !== undefined && { slot: only }) }
   return invocation.withWorld(async (world) => {
     const vswitch = await invocation.vswitch(world)
     if (flags.explain === true) return explained(vswitch, targets, options)
@@ -60,13 +64,14 @@ async function runPlug(invocation: Invocation, args: string[], flags: PlugFlags)
   })
 }
 
-/** The options of a plug that the flags give. */
-export function plugOptions(flags: PlugFlags): PlugOptions {
+/** The options of a plug that the flags give, or else the configuration. */
+export function plugOptions(flags: PlugFlags, defaults: Settings): PlugOptions {
+  const { mtu = defaults.mtu, defaultRoute = defaults.defaultRoute } = flags
   return {
     ...(flags.ifname !== undefined && { ifname: flags.ifname }),
-    ...(flags.mtu !== undefined && { mtu: flags.mtu }),
+    ...(mtu !== undefined && { mtu }),
     ...(flags.mac !== undefined && { mac: flags.mac }),
-    ...(!flags.defaultRoute && { defaultRoute: false }),
+    ...(defaultRoute === false && { defaultRoute }),
   }
 }
 

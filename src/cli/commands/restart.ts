@@ -1,34 +1,72 @@
+import { Option } from 'commander'
 import { EcdockError } from '../../errors.js'
 import { quoted } from '../../quoted.js'
 import type { CommandSpec } from '../command.js'
+import type { Invocation } from '../invocation.js'
 import { containerText } from '../render/container.js'
+import { parseWhole } from '../values.js'
+import { type StartFlags, startFlags, startRequest } from './start.js'
 
-export const restart: CommandSpec<object> = {
+export interface RestartFlags extends StartFlags {
+  time?: number
+}
+
+const OF_A_NEW_ONE = ['name', 'hostname', 'privileged', 'env', 'volume', 'tty', 'mtu'] as const
+
+export const restart: CommandSpec<RestartFlags> = {
   name: 'restart',
   summary: 'restart the container in a slot, or put another one there',
   description: [
-    'With IMAGE, a new container takes the place of the one in the slot. Options go before SLOT: everything behind it',
+    'With IMAGE, a new container takes the place of the one in the slot, with its name unless --name gives another;',
+    'without, the one that is there keeps what it was started with. Options go before SLOT: everything behind it',
     'belongs to the container. With --slot, SLOT is left out.',
   ].join(' '),
   usage: 'SLOT [IMAGE [ARGS...]]',
+  options: () => [
+    new Option('-t, --time <SECONDS>', 'to wait before the old one is killed (default: 10)').argParser(
+      (text) => parseWhole(text, 'time', 0, 3600),
+    ),
+    ...startFlags(),
+  ],
   passThrough: true,
   takes: ['vswitch', 'slot'],
   examples: ['ecdock-fast restart 1', 'ecdock-fast restart 1 alpine sh'],
-  run: async (invocation, args) => {
-    const slotFirst = invocation.options.slot === undefined
-    const slot = invocation.slot(slotFirst ? args[0] : undefined)
-    const [image, ...rest] = slotFirst ? args.slice(1) : args
+  run: async (invocation, args, { time = invocation.defaults.stop?.time, ...flags }) => {
+    const { slot, container } = slotAndContainer(invocation, args)
+    const [image] = container
     if (image?.startsWith('-') === true) {
       throw new EcdockError('USAGE', 'restart', `${quoted(image)} is no image; options go before the slot`, {
         hint: `Write "ecdock-fast restart ${image} ${slot}".`,
       })
     }
+    const { signal } = invocation
+    const another =
+      image === undefined ? unchanged(flags) : startRequest(container, flags, invocation.defaults)
+    const options = { ...another, ...(time !== undefined && { timeoutSeconds: time }), signal }
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
-      const another = image === undefined ? {} : { image, args: rest }
-      const { signal } = invocation
-      const started = await world.containers.restart(vswitch, slot, { ...another, signal })
+      const started = await world.containers.restart(vswitch, slot, options)
       return { document: started, text: () => containerText(started, invocation.colors) }
     })
   },
+}
+
+/** With a slot from the configuration, the first argument may be a slot or an image; only one of them is a number. */
+function slotAndContainer(invocation: Invocation, args: string[]): { slot: number; container: string[] } {
+  const [first, ...rest] = args
+  const hasSlot = invocation.options.slot !== undefined
+  const hasDefault = invocation.defaults.slot !== undefined
+  if (hasSlot || (hasDefault && !/^\d+$/.test(first ?? ''))) {
+    return { slot: invocation.slot(undefined), container: args }
+  }
+  return { slot: invocation.slot(first), container: rest }
+}
+
+/** Without an image there is no new container to say anything about. */
+function unchanged(flags: StartFlags): object {
+  const flag = OF_A_NEW_ONE.find((name) => flags[name] !== undefined)
+  if (flag === undefined) return {}
+  throw new EcdockError('USAGE', 'restart', `--${flag} needs an IMAGE`, {
+    hint: 'Without one, the container keeps what it was started with.',
+  })
 }

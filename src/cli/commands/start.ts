@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { Settings } from '../../config/settings.js'
 import type { StartOptions } from '../../containers/slot-container.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
@@ -11,7 +12,7 @@ export interface StartFlags {
   privileged?: boolean
   env?: string[]
   volume?: string[]
-  tty: boolean
+  tty?: boolean
   mtu?: number
 }
 
@@ -26,17 +27,7 @@ export const start: CommandSpec<StartFlags> = {
     ['<IMAGE>', 'a Docker image on this host'],
     ['[ARGS...]', "the command to run, instead of the image's own"],
   ],
-  options: () => [
-    new Option('--name <NAME>', "of the container (default: made of the vswitch's name and the slot)"),
-    new Option('--hostname <NAME>', "in the container (default: the container's name)"),
-    new Option('--privileged', 'all capabilities, as `docker run --privileged`'),
-    new Option('-e, --env <NAME=VALUE>', 'an environment variable; can be repeated').argParser(collect),
-    new Option('-v, --volume <HOST:CONTAINER>', 'a bind mount; can be repeated').argParser(collect),
-    new Option('--no-tty', 'no terminal for the container'),
-    new Option('--mtu <BYTES>', 'of the interface (default: 1500)').argParser((text) =>
-      parseWhole(text, 'MTU', 68, 65_535),
-    ),
-  ],
+  options: startFlags,
   passThrough: true,
   takes: ['vswitch', 'slot'],
   examples: [
@@ -46,34 +37,62 @@ export const start: CommandSpec<StartFlags> = {
   run: runStart,
 }
 
-/** What the container is to be; `args` are IMAGE and what follows. */
+/** The options that say what a new container is like. */
+export function startFlags(): Option[] {
+  return [
+    new Option('--name <NAME>', "of the container (default: made of the vswitch's name and the slot)"),
+    new Option('--hostname <NAME>', "in the container (default: the container's name)"),
+    new Option('--privileged', 'all capabilities, as `docker run --privileged`'),
+    new Option('--no-privileged', 'not all capabilities, if the configuration says otherwise'),
+    new Option('-e, --env <NAME=VALUE>', 'an environment variable; can be repeated').argParser(collect),
+    new Option('-v, --volume <HOST:CONTAINER>', 'a bind mount; can be repeated').argParser(collect),
+    new Option('--tty', 'a terminal for the container, if the configuration says otherwise'),
+    new Option('--no-tty', 'no terminal for the container'),
+    new Option('--mtu <BYTES>', 'of the interface (default: 1500)').argParser((text) =>
+      parseWhole(text, 'MTU', 68, 65_535),
+    ),
+  ]
+}
+
+/** What a new container is to be, as the flags say it or else the configuration; `args` are IMAGE and what follows. */
 export function startRequest(
   args: readonly string[],
   flags: StartFlags,
-  slot: number | undefined,
-): StartOptions {
+  defaults: Settings,
+): Omit<StartOptions, 'slot'> {
   const [image = '', ...rest] = args
+  const { privileged = defaults.start?.privileged, tty = defaults.start?.tty, mtu = defaults.mtu } = flags
+  const env = withDefaults(defaults.start?.env ?? [], flags.env ?? [])
+  const volumes = [...(defaults.start?.volumes ?? []), ...(flags.volume ?? [])]
   return {
     image,
     args: rest,
-    tty: flags.tty,
-    ...(slot !== undefined && { slot }),
+    tty: tty ?? true,
     ...(flags.name !== undefined && { name: flags.name }),
     ...(flags.hostname !== undefined && { hostname: flags.hostname }),
-    ...(flags.privileged === true && { privileged: true }),
-    ...(flags.env !== undefined && { env: flags.env }),
-    ...(flags.volume !== undefined && { volumes: flags.volume }),
-    ...(flags.mtu !== undefined && { mtu: flags.mtu }),
+    ...(privileged === true && { privileged }),
+    ...(env.length > 0 && { env }),
+    ...(volumes.length > 0 && { volumes }),
+    ...(mtu !== undefined && { mtu }),
   }
 }
 
 async function runStart(invocation: Invocation, args: string[], flags: StartFlags): Promise<Answer> {
-  const request = startRequest(args, flags, invocation.options.slot)
+  const { defaults, options, signal } = invocation
+  const slot = options.slot ?? defaults.slot
+  const request = { ...startRequest(args, flags, defaults), ...(slot !== undefined && { slot }) }
   return invocation.withWorld(async (world) => {
     const vswitch = await invocation.vswitch(world)
-    const started = await world.containers.start(vswitch, { ...request, signal: invocation.signal })
+    const started = await world.containers.start(vswitch, { ...request, signal })
     return { document: started, text: () => containerText(started, invocation.colors) }
   })
+}
+
+/** A variable that is given replaces the default of that name: of two, programs take one or the other. */
+function withDefaults(defaults: readonly string[], given: readonly string[]): string[] {
+  const name = (variable: string): string | undefined => variable.split('=', 1)[0]
+  const names = new Set(given.map(name))
+  return [...defaults.filter((variable) => !names.has(name(variable))), ...given]
 }
 
 function collect(value: string, before: string[] | undefined): string[] {

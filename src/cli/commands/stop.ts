@@ -22,12 +22,13 @@ export const stop: CommandSpec<StopFlags> = {
   examples: ['ecdock-fast stop 1', 'ecdock-fast stop 1 --no-rm'],
   run: async (invocation, [argument], flags) => {
     const slot = invocation.slot(argument)
+    const time = flags.time ?? invocation.defaults.stop?.time
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
       await world.containers.stop(vswitch, slot, {
         remove: flags.rm,
         signal: invocation.signal,
-        ...(flags.time !== undefined && { timeoutSeconds: flags.time }),
+        ...(time !== undefined && { timeoutSeconds: time }),
       })
       return {
         document: { vswitch: vswitch.name, slot, removed: flags.rm },
