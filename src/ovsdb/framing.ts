@@ -6,6 +6,8 @@ export interface FramerLimits {
   maxBytes?: number
   /** Deepest nesting of objects and arrays that is accepted. Default 128. */
   maxDepth?: number
+  /** Most values in one message: a small one, such as `[]`, takes ten times its length in memory. Default 8 million. */
+  maxValues?: number
 }
 
 const QUOTE = 0x22
@@ -14,6 +16,7 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
+const COMMA = 0x2c
 const SMALLEST_STORE = 4096
 
 /**
@@ -25,7 +28,9 @@ const SMALLEST_STORE = 4096
 export class JsonFramer {
   readonly #maxBytes: number
   readonly #maxDepth: number
+  readonly #maxValues: number
   #depth = 0
+  #values = 0
   #inString = false
   #escaped = false
   /** Bytes of the unfinished value: one growing store, because a list of tiny chunks costs more than they hold. */
@@ -35,6 +40,7 @@ export class JsonFramer {
   constructor(limits: FramerLimits = {}) {
     this.#maxBytes = limits.maxBytes ?? 64 * 1024 * 1024
     this.#maxDepth = limits.maxDepth ?? 128
+    this.#maxValues = limits.maxValues ?? 8_000_000
   }
 
   /** True when the bytes so far end inside a value. */
@@ -54,6 +60,7 @@ export class JsonFramer {
     let depth = this.#depth
     let inString = this.#inString
     let escaped = this.#escaped
+    let count = this.#values
     let start = 0
     for (let index = 0; index < chunk.length; index++) {
       const byte = chunk[index]
@@ -64,10 +71,15 @@ export class JsonFramer {
       } else if (byte === QUOTE && depth > 0) {
         inString = true
       } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
-        if (depth === 0) start = index
+        if (depth === 0) {
+          start = index
+          count = 0
+        }
         if (++depth > this.#maxDepth) throw protocolError(`nesting deeper than ${this.#maxDepth}`)
       } else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && depth > 0) {
         if (--depth === 0) values.push(this.#finish(chunk.subarray(start, index + 1)))
+      } else if (byte === COMMA && depth > 0) {
+        if (++count > this.#maxValues) throw protocolError(`a message of more than ${this.#maxValues} values`)
       } else if (depth === 0 && !isWhitespace(byte)) {
         throw protocolError('something that is not a JSON object')
       }
@@ -76,6 +88,7 @@ export class JsonFramer {
     this.#depth = depth
     this.#inString = inString
     this.#escaped = escaped
+    this.#values = count
     return values
   }
 
@@ -95,12 +108,17 @@ export class JsonFramer {
     const length = this.#stored + bytes.length
     this.#checkLength(length)
     if (length > this.#store.length) {
-      const grown = Buffer.allocUnsafe(Math.max(length, 2 * this.#store.length, SMALLEST_STORE))
+      const grown = Buffer.allocUnsafe(this.#grownLength(length))
       this.#store.copy(grown, 0, 0, this.#stored)
       this.#store = grown
     }
     this.#store.set(bytes, this.#stored)
     this.#stored = length
+  }
+
+  /** Twice as much each time, but never more than a message may have. */
+  #grownLength(length: number): number {
+    return Math.max(length, Math.min(2 * this.#store.length, this.#maxBytes), SMALLEST_STORE)
   }
 
   #checkLength(length: number): void {

@@ -177,16 +177,23 @@ export class KeptConnection {
   }
 
   #nextPauseMs(): number {
-    const { firstMs, maxMs } = this.#backoff
-    const attempts = this.#attempts++
-    if (attempts === 0) return 0
-    // The random part keeps many clients of one server from coming back at the same moment.
-    return Math.min(firstMs * 2 ** (attempts - 1), maxMs) * (0.5 + Math.random() / 2)
+    return pauseMs(this.#attempts++, this.#backoff, Math.random())
   }
 
   #turn(): void {
     this.#at = (this.#at + 1) % this.#remotes.length
   }
+}
+
+/** The pause before an attempt, of which the first has the number 0; `random` is from 0 to 1. */
+export function pauseMs(
+  attempt: number,
+  { firstMs, maxMs }: { firstMs: number; maxMs: number },
+  random: number,
+): number {
+  if (attempt === 0) return 0
+  // The random part keeps many clients of one server from coming back at the same moment.
+  return Math.min(firstMs * 2 ** (attempt - 1), maxMs) * (0.5 + random / 2)
 }
 
 function closed(): EcdockError {

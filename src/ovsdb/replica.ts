@@ -77,12 +77,13 @@ const MAX_ROWS = 1_000_000
  * ```
  */
 export class Replica<C extends Columns = ReplicatedColumns> {
-  readonly #names: readonly TableName[]
+  readonly #maxRows: number
   #tables: ReadonlyMap<string, Table>
   readonly #waits = new Set<() => void>()
   readonly #endings = new Set<(error: EcdockError) => void>()
 
-  constructor(columns: C) {
+  constructor(columns: C, maxRows = MAX_ROWS) {
+    this.#maxRows = maxRows
     this.#names = Object.keys(columns) as TableName[]
     this.#tables = new Map(this.#names.map((name) => [name, new Table(columnsOf(name, columns[name] ?? []))]))
   }
@@ -179,8 +180,8 @@ export class Replica<C extends Columns = ReplicatedColumns> {
         table.put(uuid, nextRow(format, uuid, table.columns, table.rows.get(uuid), change))
       }
     }
-    if ([...tables.values()].reduce((sum, table) => sum + table.rows.size, 0) > MAX_ROWS) {
-      const message = `The OVSDB server sent more than ${MAX_ROWS} rows.`
+    if ([...tables.values()].reduce((sum, table) => sum + table.rows.size, 0) > this.#maxRows) {
+      const message = `The OVSDB server sent more than ${this.#maxRows} rows.`
       throw new EcdockError('OVSDB_PROTOCOL', 'ovsdb monitor', message)
     }
   }

@@ -62,11 +62,15 @@ export function defaultValue(column: ColumnType): ColumnValue {
     case 'optional':
       return undefined
     case 'set':
-      return new Set()
+      return EMPTY_SET
     case 'map':
-      return new Map()
+      return EMPTY_MAP
   }
 }
+
+/** Values never change once made, so all columns that hold nothing can hold the same nothing. */
+const EMPTY_SET: ReadonlySet<Atom> = new Set()
+const EMPTY_MAP: ReadonlyMap<Atom, Atom> = new Map()
 
 /** A value as RFC 7047 section 5.1 writes it. Throws USAGE when it does not fit the column. */
 export function encodeValue(column: ColumnType, value: unknown): unknown {

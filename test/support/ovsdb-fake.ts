@@ -74,6 +74,17 @@ export class FakeServer {
   }
 }
 
+export type Behaviour = (message: FakeRequest, peer: FakePeer) => void
+
+/** A server that lets clients in, with this first picture of the database, and behaves as the test says in all the rest. */
+export function welcoming(firstPicture: unknown, behaviour: Behaviour = () => {}): Behaviour {
+  const zero = '00000000-0000-0000-0000-000000000000'
+  return (message, peer) => {
+    if (message.method === 'monitor_cond_since') peer.reply(message, [false, zero, firstPicture])
+    else behaviour(message, peer)
+  }
+}
+
 function endOfObject(text: string): number {
   let depth = 0
   for (let index = 0; index < text.length; index++) {
