@@ -10,7 +10,9 @@ export interface Output {
   maxLength?: number
 }
 
-/** An action of another flow that is not known here: its type (`enum ofp_action_type`) and what follows it. */
+/**
+ * An action of another flow that is not known here: its type (`enum ofp_action_type`) and what follows it.
+ */
 export interface OtherAction {
   type: number
   bytes: Buffer

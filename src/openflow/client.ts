@@ -1,6 +1,5 @@
 import { asEcdockError, EcdockError } from '../errors.js'
-import { Pending } from '../ovsdb/pending.js'
-import { Connection, type Talk, type TalkLimits } from './connection.js'
+import type { Talk, TalkLimits } from './connection.js'
 import { encodeFlowMod, type FlowMod } from './flow-mod.js'
 import { decodeFlows, encodeFlowStatsRequest, type Flow } from './flow-stats.js'
 import { checkSocketPath } from './management-socket.js'
@@ -15,6 +14,7 @@ import {
   type PortMod,
 } from './port.js'
 import { unexpected } from './protocol-error.js'
+import { RenewedConnection } from './renewed-connection.js'
 import { decodeStatsReply, encodeStatsRequest, STATS } from './stats.js'
 
 export interface OpenFlowOptions {
@@ -27,8 +27,8 @@ export interface OpenFlowOptions {
   /** The most that the switch may say in answer to one question, in bytes. Default 64 MiB. */
   maxAnswerBytes?: number | undefined
   /**
-   * Called when the connection is lost, as when ovs-vswitchd ends. The next call makes it again; a new vswitchd has
-   * none of the flows that were set before.
+   * Called when the connection is lost, as when ovs-vswitchd ends. The next call makes it again; a new
+   * vswitchd has none of the flows that were set before.
    */
   onLost?: ((error: EcdockError) => void) | undefined
 }
@@ -52,7 +52,8 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
  * Speaks OpenFlow 1.0 with one bridge. Calls may overlap: they are carried out in order.
  *
  * Calls throw OPENFLOW_REFUSED when the switch answers with an error, OPENFLOW_LOST when the connection ends
- * meanwhile, OPENFLOW_UNREACHABLE when it cannot be made again, OPENFLOW_PROTOCOL, TIMEOUT, CANCELLED and USAGE.
+ * meanwhile, OPENFLOW_UNREACHABLE when it cannot be made again, OPENFLOW_PROTOCOL, TIMEOUT, CANCELLED and
+ * USAGE.
  *
  * ```ts
  * const client = await OpenFlowClient.connect(managementSocket('ovs0'))
@@ -65,17 +66,17 @@ export class OpenFlowClient {
   /** The path of the bridge's management socket. */
   readonly path: string
   readonly #options: OpenFlowOptions
-  #connection: Connection | undefined
-  #connecting: Promise<Connection> | undefined
-  /** Aborted when the client is closed. */
-  readonly #closing = new AbortController()
+  readonly #connection: RenewedConnection
 
-  /** To `RUNDIR/BRIDGE.mgmt`; see managementSocket. Throws OPENFLOW_UNREACHABLE, UNSUPPORTED, CANCELLED and USAGE. */
+  /**
+   * To `RUNDIR/BRIDGE.mgmt`; see managementSocket. Throws OPENFLOW_UNREACHABLE, UNSUPPORTED, CANCELLED and
+   * USAGE.
+   */
   static async connect(path: string, options: OpenFlowOptions = {}): Promise<OpenFlowClient> {
     checkSocketPath(path)
     const client = new OpenFlowClient(path, options)
     try {
-      await client.#open('openflow connect', client.#limits(options))
+      await client.#connection.opened('openflow connect', client.#limits(options))
       return client
     } catch (error) {
       await client.close()
@@ -86,11 +87,15 @@ export class OpenFlowClient {
   private constructor(path: string, options: OpenFlowOptions) {
     this.path = path
     this.#options = options
+    this.#connection = new RenewedConnection(path, {
+      timeoutMs: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      onLost: (error) => options.onLost?.(error),
+    })
   }
 
   /** Whether the connection is there. The next call makes it when it is not. */
   get connected(): boolean {
-    return this.#connection?.open === true
+    return this.#connection.open
   }
 
   async features(options: CallOptions = {}): Promise<Features> {
@@ -118,8 +123,9 @@ export class OpenFlowClient {
   }
 
   /**
-   * Sends all and one barrier behind them, and waits until the switch has carried them out. One answer for each, in
-   * order: what was wrong with it, or undefined. One that fails does not keep the others from being done.
+   * Sends all and one barrier behind them, and waits until the switch has carried them out. One answer for
+   * each, in order: what was wrong with it, or undefined. One that fails does not keep the others from being
+   * done.
    */
   async apply(
     modifications: readonly Modification[],
@@ -193,9 +199,7 @@ export class OpenFlowClient {
 
   /** Ends the connection; calls that wait throw CANCELLED. May be called again. */
   async close(): Promise<void> {
-    this.#closing.abort()
-    this.#connection?.end(closed())
-    await this.#connecting?.catch(() => {})
+    await this.#connection.close()
   }
 
   async #statistics<T>(
@@ -236,53 +240,13 @@ export class OpenFlowClient {
 
   async #hold(talk: Talk, options: CallOptions): Promise<void> {
     const limits = this.#limits(options)
-    const connection = this.#connection?.open ? this.#connection : await this.#open(talk.op, limits)
+    const connection = await this.#connection.opened(talk.op, limits)
     await connection.hold(talk, limits)
   }
 
   #limits({ timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS, signal }: CallOptions): TalkLimits {
     if (timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS) return { timeoutMs, signal }
     throw new EcdockError('USAGE', 'openflow', `timeoutMs is no time in ms: ${timeoutMs}`)
-  }
-
-  /** Those who wait for the same connection each have their own limits. */
-  async #open(op: string, { timeoutMs, signal }: TalkLimits): Promise<Connection> {
-    if (this.#closing.signal.aborted) throw closed()
-    const pending = new Pending<Connection>({
-      op,
-      timeoutMs,
-      signal,
-      expired: () => new EcdockError('TIMEOUT', op, `No connection to ${this.path} within ${timeoutMs} ms.`),
-    })
-    this.#connecting ??= this.#connect()
-    this.#connecting.then(
-      (connection) => pending.resolve(connection),
-      (error) => pending.reject(error),
-    )
-    return await pending.promise
-  }
-
-  async #connect(): Promise<Connection> {
-    let made: Connection | undefined
-    try {
-      const connection = await Connection.open(this.path, {
-        timeoutMs: this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-        signal: this.#closing.signal,
-        onLost: (error) => {
-          // While it is being made, it is the caller who hears it.
-          if (made !== undefined) this.#options.onLost?.(error)
-        },
-      })
-      if (this.#closing.signal.aborted) {
-        connection.end(closed())
-        throw closed()
-      }
-      made = connection
-      this.#connection = connection
-      return connection
-    } finally {
-      this.#connecting = undefined
-    }
   }
 }
 
@@ -298,10 +262,6 @@ function opOf(modification: Modification | undefined): string {
 function isBarrier(type: number): boolean {
   if (type === TYPE.barrierReply) return true
   throw unexpected(`a message of type ${type} in answer to a barrier`)
-}
-
-function closed(): EcdockError {
-  return new EcdockError('CANCELLED', 'openflow', 'The OpenFlow client was closed.')
 }
 
 function noPort(port: PortMod['port']): EcdockError {

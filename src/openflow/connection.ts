@@ -28,7 +28,9 @@ export interface Talk {
   encode(at: number, xid: number): Buffer | undefined
   /** An answer to the message of this number. True: that was all. What it throws ends the connection. */
   receive(at: number, message: Message): boolean
-  /** The switch refused the message of this number. True: that is taken note of, else the talk fails with it. */
+  /**
+   * The switch refused the message of this number. True: that is taken note of, else the talk fails with it.
+   */
   refused?(at: number, error: EcdockError): boolean
 }
 
@@ -54,8 +56,9 @@ const MAX_UNREAD_BYTES = 1024 * 1024
 const MAX_XID = 0xffffffff
 
 /**
- * One OpenFlow 1.0 connection to a bridge: talks go out in order and as fast as the switch takes them, answers are
- * brought to their talk by xid, and echo requests are answered. It is not made again when it is lost: see client.ts.
+ * One OpenFlow 1.0 connection to a bridge: talks go out in order and as fast as the switch takes them,
+ * answers are brought to their talk by xid, and echo requests are answered. It is not made again when it is
+ * lost: see client.ts.
  */
 export class Connection {
   readonly #socket: net.Socket
@@ -70,7 +73,10 @@ export class Connection {
   #connected = false
   #end: EcdockError | undefined
 
-  /** Throws OPENFLOW_UNREACHABLE, OPENFLOW_LOST, OPENFLOW_PROTOCOL, CANCELLED, or UNSUPPORTED: no common version. */
+  /**
+   * Throws OPENFLOW_UNREACHABLE, OPENFLOW_LOST, OPENFLOW_PROTOCOL, CANCELLED, or UNSUPPORTED: no common
+   * version.
+   */
   static async open(path: string, options: ConnectionOptions): Promise<Connection> {
     const greeting = new Pending<void>({
       op: 'openflow connect',
@@ -117,9 +123,10 @@ export class Connection {
   }
 
   /**
-   * Sends all messages of `talk` and waits until it says that it has heard all. Throws OPENFLOW_REFUSED (the switch
-   * answered with an error that the talk did not take), OPENFLOW_LOST, OPENFLOW_PROTOCOL, TIMEOUT or CANCELLED; after
-   * those but the first it is unknown which messages were carried out. What was not sent by then is not sent.
+   * Sends all messages of `talk` and waits until it says that it has heard all. Throws OPENFLOW_REFUSED (the
+   * switch answered with an error that the talk did not take), OPENFLOW_LOST, OPENFLOW_PROTOCOL, TIMEOUT or
+   * CANCELLED; after those but the first it is unknown which messages were carried out. What was not sent by
+   * then is not sent.
    */
   async hold(talk: Talk, { timeoutMs, signal }: TalkLimits): Promise<void> {
     const pending = new Pending<void>({
@@ -155,7 +162,10 @@ export class Connection {
     this.#onLost(reason)
   }
 
-  /** The first of `count` xids that nobody else has. They begin anew when they are used up; 0 is for what answers nothing. */
+  /**
+   * The first of `count` xids that nobody else has. They begin anew when they are used up; 0 is for what
+   * answers nothing.
+   */
   #take(count: number): number {
     if (this.#xid + count > MAX_XID) this.#xid = 1
     const first = this.#xid
@@ -237,7 +247,7 @@ function nextBatch(underway: Underway): Buffer {
 function lost(why: string, error?: NodeJS.ErrnoException): EcdockError {
   return new EcdockError('OPENFLOW_LOST', 'openflow', `The OpenFlow connection was lost: ${why}.`, {
     errno: error?.code,
-    hint: 'What was asked for may or may not have been done. When ovs-vswitchd was restarted, its flows are gone.',
+    hint: 'What was asked for may or may not have been done. If ovs-vswitchd was restarted, flows are gone.',
     cause: error,
   })
 }

@@ -13,19 +13,22 @@ const COMMANDS = { add: 0, modify: 1, 'modify-strict': 2, delete: 3, 'delete-str
 /** A change of the switch's flow table. */
 export interface FlowMod {
   /**
-   * `add` replaces a flow that has the same match and priority, whoever made it. `modify` changes the actions of all
-   * flows that the match takes in, and adds one when there is none; `delete` deletes those flows. The strict ones mean
-   * the flow of exactly this match and priority.
+   * `add` replaces a flow that has the same match and priority, whoever made it. `modify` changes the actions
+   * of all flows that the match takes in, and adds one when there is none; `delete` deletes those flows. The
+   * strict ones mean the flow of exactly this match and priority.
    */
   command: keyof typeof COMMANDS
   match: FlowMatch
   /** 0 to 65535, default 32768, as ovs-ofctl's. Of no meaning to `modify` and `delete`. */
   priority?: number
-  /** What the flow is known by: 64 bits, default 0. */
+  /**
+   * What the flow is known by: 64 bits, default 0. `modify` gives it to the flows, too, unless all bits are
+   * set.
+   */
   cookie?: bigint
   /**
-   * To delete only flows whose cookie is `cookie` in these bits. It needs a Nicira extension, which Open vSwitch has:
-   * OpenFlow 1.0 itself passes the cookie over when it deletes.
+   * To delete only flows whose cookie is `cookie` in these bits. It needs a Nicira extension, which Open
+   * vSwitch has: OpenFlow 1.0 itself passes the cookie over when it deletes.
    */
   cookieMask?: bigint
   /** Seconds without a packet after which the flow goes, 1 to 65535. Default: it stays. */
@@ -33,8 +36,8 @@ export interface FlowMod {
   /** Seconds after which the flow goes, 1 to 65535. Default: it stays. */
   hardTimeout?: number
   /**
-   * To refuse `add` when a packet could match both this flow and another of the same priority. Open vSwitch does not
-   * take a flow of the very same match for another.
+   * To refuse `add` when a packet could match both this flow and another of the same priority. Open vSwitch
+   * does not take a flow of the very same match for another.
    */
   checkOverlap?: boolean
   /** Default none: the packets are dropped. */
@@ -73,7 +76,10 @@ function standard(mod: FlowMod): Request {
   }
 }
 
-/** `struct nx_flow_mod`: as OFPT_FLOW_MOD, but with the match after the settings, and the cookie as a part of it. */
+/**
+ * `struct nx_flow_mod`: as OFPT_FLOW_MOD, but with the match after the settings, and the cookie as a part of
+ * it.
+ */
 function nicira(mod: FlowMod, cookieMask: bigint): Request {
   if (mod.command !== 'delete' && mod.command !== 'delete-strict') {
     throw new EcdockError('USAGE', 'openflow', 'cookieMask goes with delete and delete-strict only')
@@ -91,7 +97,9 @@ function nicira(mod: FlowMod, cookieMask: bigint): Request {
   }
 }
 
-/** What both kinds have in common: cookie, command, time-outs, priority, buffer, output port, flags; 24 bytes. */
+/**
+ * What both kinds have in common: cookie, command, time-outs, priority, buffer, output port, flags; 24 bytes.
+ */
 function settings(mod: FlowMod, cookie: bigint): Buffer {
   const bytes = Buffer.alloc(24)
   bytes.writeBigUInt64BE(u64('cookie', cookie), 0)

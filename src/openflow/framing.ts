@@ -2,8 +2,8 @@ import { HEADER_BYTES, MAX_MESSAGE_BYTES, type Message } from './message.js'
 import { unexpected } from './protocol-error.js'
 
 /**
- * Cuts a stream into messages, wherever it comes apart. It holds one unfinished message at most, in memory that does
- * not grow.
+ * Cuts a stream into messages, wherever it comes apart. It holds one unfinished message at most, in memory
+ * that does not grow.
  */
 export class MessageFramer {
   readonly #held = Buffer.alloc(MAX_MESSAGE_BYTES)

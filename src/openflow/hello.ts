@@ -4,9 +4,9 @@ import { VERSION } from './message.js'
 const VERSION_BITMAP = 1
 
 /**
- * Whether a peer that says HELLO like this speaks OpenFlow 1.0: by its bitmap of versions when it sends one, else by
- * the version of the message, which is its highest (OpenFlow 1.0.0, section 5.5.1). What is malformed in the body is
- * passed over, as the standard asks.
+ * Whether a peer that says HELLO like this speaks OpenFlow 1.0: by its bitmap of versions when it sends one,
+ * else by the version of the message, which is its highest (OpenFlow 1.0.0, section 5.5.1). What is malformed
+ * in the body is passed over, as the standard asks.
  */
 export function speaksOurVersion(version: number, body: Buffer): boolean {
   for (let at = 0; at + 4 <= body.length; ) {

@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { EcdockError } from '../errors.js'
-import { parseEndpoint } from '../ovsdb/endpoint.js'
+import { parseEndpoints } from '../ovsdb/endpoint.js'
 import { quoted } from '../quoted.js'
 
 /** Where ovs-vswitchd keeps its sockets when nobody says otherwise. */
@@ -17,9 +17,9 @@ export interface ManagementSocketOptions {
 }
 
 /**
- * The path of a bridge's management socket, `RUNDIR/BRIDGE.mgmt` (ovs-vswitchd(8), ovs-ofctl(8)). Without a run
- * directory and with OVSDB on TCP it is taken to be in /var/run/openvswitch. Throws NAME_INVALID, and USAGE when the
- * path is not absolute or longer than a unix socket's can be.
+ * The path of a bridge's management socket, `RUNDIR/BRIDGE.mgmt` (ovs-vswitchd(8), ovs-ofctl(8)). Without a
+ * run directory and with OVSDB on TCP it is taken to be in /var/run/openvswitch. Throws NAME_INVALID, and
+ * USAGE when the path is not absolute or longer than a unix socket's can be.
  */
 export function managementSocket(bridge: string, options: ManagementSocketOptions = {}): string {
   // With a slash it would lead elsewhere; Open vSwitch makes no such bridge either.
@@ -48,6 +48,6 @@ export function checkSocketPath(path: string): void {
 
 function directoryBeside(ovsdb: string | undefined): string | undefined {
   if (ovsdb === undefined) return undefined
-  const endpoint = parseEndpoint(ovsdb)
-  return 'path' in endpoint ? posix.dirname(endpoint.path) : undefined
+  const local = parseEndpoints(ovsdb).find((endpoint) => 'path' in endpoint)
+  return local !== undefined && 'path' in local ? posix.dirname(local.path) : undefined
 }

@@ -17,8 +17,8 @@ const TAGGED = 0x1000
 const TAGGED_VLAN = 0x1fff
 
 /**
- * The same packets as encodeMatch's, and only flows whose cookie is `cookie` in the bits of `cookieMask`, as a Nicira
- * extended match. Not padded. Throws USAGE and MAC_INVALID.
+ * The same packets as encodeMatch's, and only flows whose cookie is `cookie` in the bits of `cookieMask`, as
+ * a Nicira extended match. Not padded. Throws USAGE and MAC_INVALID.
  */
 export function encodeNiciraMatch(match: FlowMatch, cookie: bigint, cookieMask: bigint): Buffer {
   const fields: Buffer[] = []

@@ -1,7 +1,10 @@
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
 
-/** Ports that stand for something else than a port of the switch (`enum ofp_port`, OpenFlow 1.0.0 section 5.2.1). */
+/**
+ * Ports that stand for something else than a port of the switch (`enum ofp_port`, OpenFlow 1.0.0 section
+ * 5.2.1).
+ */
 const RESERVED = {
   IN_PORT: 0xfff8,
   TABLE: 0xfff9,
@@ -26,7 +29,10 @@ const NAMES = new Map<number, ReservedPort>(
   Object.entries(RESERVED).map(([name, number]) => [number, name as ReservedPort]),
 )
 
-/** As it is on the wire. Throws USAGE for what is no port, or not one of the reserved ports that are `allowed`. */
+/**
+ * As it is on the wire. Throws USAGE for what is no port, or not one of the reserved ports that are
+ * `allowed`.
+ */
 export function encodePort(port: PortNumber, allowed?: readonly ReservedPort[]): number {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= LAST_PORT) return port
   const reserved = Object.hasOwn(RESERVED, port) ? (port as ReservedPort) : undefined

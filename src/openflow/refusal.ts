@@ -49,7 +49,10 @@ const ERRORS: Readonly<Record<number, { name: string; codes: readonly string[] }
   },
 }
 
-/** NXET_VENDOR of nicira-ext.h: an error that OpenFlow 1.0 has no number for; u32 vendor, u16 type, u16 code follow. */
+/**
+ * NXET_VENDOR of nicira-ext.h: an error that OpenFlow 1.0 has no number for; u32 vendor, u16 type, u16 code
+ * follow.
+ */
 const VENDOR_ERROR = 0xb0c2
 
 /** What the body of OFPT_ERROR says, such as `OFPET_FLOW_MOD_FAILED OFPFMFC_OVERLAP`. Never throws. */

@@ -5,8 +5,8 @@ import { DEFAULT_PRIORITY, type FlowMod } from './flow-mod.js'
 import type { Flow } from './flow-stats.js'
 
 /**
- * The flow of a slot, as ecDock sets it: `dl_dst=MAC actions=output:SLOT`, so that what is sent to the slot's address
- * never goes to a wrong port, whatever the switch has learned.
+ * The flow of a slot, as ecDock sets it: `dl_dst=MAC actions=output:SLOT`, so that what is sent to the slot's
+ * address never goes to a wrong port, whatever the switch has learned.
  */
 export interface SlotFlow {
   mac: string
@@ -27,11 +27,12 @@ const WHOLE_COOKIE = 0xffffffff_ffffffffn
 const ASK_EACH = 8
 
 /**
- * Sets the flow of each slot. One answer for each, in order: what was wrong with it, or undefined. A flow of ours for
- * the same address is replaced. Adding would replace anybody's flow of the same match and priority, too, and
- * CHECK_OVERLAP does not keep Open vSwitch from that; so the flows are looked at first, and what is not ours stays:
- * SLOT_TAKEN. (Between looking and adding somebody else's flow can still come and be replaced: OpenFlow 1.0 has no
- * way to do both at once.) An address that is given twice is MAC_TAKEN the second time.
+ * Sets the flow of each slot. One answer for each, in order: what was wrong with it, or undefined. A flow of
+ * ours for the same address is replaced. Adding would replace anybody's flow of the same match and priority,
+ * too, and CHECK_OVERLAP does not keep Open vSwitch from that; so the flows are looked at first, and what is
+ * not ours stays: SLOT_TAKEN. (Between looking and adding somebody else's flow can still come and be
+ * replaced: OpenFlow 1.0 has no way to do both at once.) An address that is given twice is MAC_TAKEN the
+ * second time.
  */
 export async function setSlotFlows(
   client: OpenFlowClient,
@@ -58,8 +59,8 @@ export async function setSlotFlows(
 }
 
 /**
- * Removes the slot flows of these addresses, or all that there are; only ours, and those that are not there are no
- * error. Throws what a call of the client throws.
+ * Removes the slot flows of these addresses, or all that there are; only ours, and those that are not there
+ * are no error. Throws what a call of the client throws.
  */
 export async function removeSlotFlows(
   client: OpenFlowClient,
@@ -87,7 +88,9 @@ function addition({ mac, slot }: SlotFlow): FlowMod {
   }
 }
 
-/** By match and priority Open vSwitch finds the flow at once, unless it is given a whole cookie to look for. */
+/**
+ * By match and priority Open vSwitch finds the flow at once, unless it is given a whole cookie to look for.
+ */
 function removal(mac: string): FlowMod {
   return {
     command: 'delete-strict',

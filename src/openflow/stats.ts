@@ -2,7 +2,10 @@ import type { Message, Request } from './message.js'
 import { TYPE } from './message.js'
 import { unexpected } from './protocol-error.js'
 
-/** Kinds of statistics (`enum ofp_stats_types`); portDescription is OpenFlow 1.3's, and Open vSwitch has it in 1.0, too. */
+/**
+ * Kinds of statistics (`enum ofp_stats_types`); portDescription is OpenFlow 1.3's, and Open vSwitch has it in
+ * 1.0, too.
+ */
 export const STATS = { flow: 1, portDescription: 13 } as const
 
 /** OFPSF_REPLY_MORE: another message follows with the rest of the answer. */

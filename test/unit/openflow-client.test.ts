@@ -395,13 +395,12 @@ test('an answer that comes after its caller has given up is passed over', () =>
     async (connect, fake) => {
       const client = await connect()
       const abort = new AbortController()
-      const call = client.flows({}, { signal: abort.signal })
+      const call = refusal(client.flows({}, { signal: abort.signal }), 'CANCELLED')
+      const asked = () => received(fake).find(({ type }) => type === TYPE.statsRequest)
+      await waitUntil('it is asked', () => asked() !== undefined)
       abort.abort()
-      await refusal(call, 'CANCELLED')
-      await client.barrier()
-      const late = received(fake).find(({ type }) => type === TYPE.statsRequest)
-      assert.ok(late, 'it was asked')
-      onlyPeer(fake).send(TYPE.statsReply, late.xid, flows(1, false))
+      await call
+      onlyPeer(fake).send(TYPE.statsReply, asked()?.xid ?? 0, flows(1, false))
       await client.barrier()
       assert.is(getEventListeners(abort.signal, 'abort').length, 0)
     },

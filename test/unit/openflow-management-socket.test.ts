@@ -19,6 +19,7 @@ test('that is where the database has its socket, unless it is said', () => {
   assert.is(managementSocket('ovs0', { ovsdb: 'unix:/tmp/ovs/db.sock' }), '/tmp/ovs/ovs0.mgmt')
   assert.is(managementSocket('ovs0', { ovsdb: 'unix:/db.sock' }), '/ovs0.mgmt')
   assert.is(managementSocket('ovs0', { ovsdb: 'unix:/a/db.sock', runDir: '/b' }), '/b/ovs0.mgmt')
+  assert.is(managementSocket('ovs0', { ovsdb: 'tcp:127.0.0.1:6640,unix:/a/db.sock' }), '/a/ovs0.mgmt')
   assert.is(managementSocket('ovs0', { ovsdb: 'tcp:127.0.0.1:6640' }), '/var/run/openvswitch/ovs0.mgmt')
 })
 
