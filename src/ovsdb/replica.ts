@@ -84,8 +84,8 @@ export class Replica<C extends Columns = ReplicatedColumns> {
 
   constructor(columns: C, maxRows = MAX_ROWS) {
     this.#maxRows = maxRows
-    this.#names = Object.keys(columns) as TableName[]
-    this.#tables = new Map(this.#names.map((name) => [name, new Table(columnsOf(name, columns[name] ?? []))]))
+    const names = Object.keys(columns) as TableName[]
+    this.#tables = new Map(names.map((name) => [name, new Table(columnsOf(name, columns[name] ?? []))]))
   }
 
   /** The only row of Open_vSwitch; undefined when nobody has initialised the database. */
