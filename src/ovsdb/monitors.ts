@@ -1,4 +1,4 @@
-import { EcdockError } from '../errors.js'
+import { EcdockError, type ErrorCode } from '../errors.js'
 import type { Connection, RequestOptions } from './connection.js'
 import { type Conditions, Monitor, malformed } from './monitor.js'
 import { type Columns, REPLICATED, type Replica, type ReplicatedColumns } from './replica.js'
@@ -26,6 +26,8 @@ interface Home {
 /** Identity of a client's own monitor; those that callers ask for have a number behind it. */
 const ID = 'ecdock-fast'
 
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['OVSDB_REFUSED', 'UNSUPPORTED'])
+
 /** The monitors of a client, which are asked for anew on each connection. */
 export class Monitors {
   /** The one that every client has. */
@@ -44,8 +46,22 @@ export class Monitors {
     this.#monitors.set(this.own.id, this.own)
   }
 
+  /**
+   * A caller's monitor that the server does not take any more, because it is another server or has another schema,
+   * ends; the client needs its own only.
+   */
   async start(connection: Connection, limits: RequestOptions): Promise<void> {
-    await Promise.all([...this.#monitors.values()].map((monitor) => monitor.start(connection, limits)))
+    const started = Array.from(this.#monitors, async ([id, monitor]) => {
+      try {
+        await monitor.start(connection, limits)
+      } catch (error) {
+        const refused = error instanceof EcdockError && REFUSALS.has(error.code)
+        if (!refused || monitor === this.own) throw error
+        this.#monitors.delete(id)
+        monitor.end(error)
+      }
+    })
+    await Promise.all(started)
   }
 
   async add<C extends Columns>(

@@ -193,6 +193,26 @@ test('what still comes of a monitor that was cancelled is left alone', async () 
   })
 })
 
+test('a monitor that the server takes no more ends, and the client goes on', async () => {
+  let taken = true
+  const behaviour: Behaviour = (message, peer) => {
+    if (message.method === 'transact') peer.reply(message, [{}])
+    else if (taken || message.params[1] === 'ecdock-fast') peer.reply(message, [false, ZERO, {}])
+    else peer.reply(message, null, 'syntax error')
+  }
+  await withClient([behaviour], async (client, [server]) => {
+    const monitor = await client.monitor({ Mirror: ['name'] })
+    const waiting = refusal(
+      monitor.replica.until(() => false),
+      'OVSDB_REFUSED',
+    )
+    taken = false
+    server?.peers[0]?.socket.destroy()
+    assert.match((await waiting).message, /syntax error/)
+    await client.transact([comment('x')])
+  })
+})
+
 test('conditions need a server that knows them', async () => {
   const old: Behaviour = (message, peer) => {
     if (message.method === 'monitor') peer.reply(message, {})
