@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { OpenFlowClient } from '../../src/openflow/client.js'
 import { managementSocket } from '../../src/openflow/management-socket.js'
 import { removeSlotFlows, setSlotFlows } from '../../src/openflow/slot-flows.js'
+import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { needs } from '../support/requirements.js'
@@ -60,6 +61,20 @@ ovsTest('a slot flow decides, whatever the switch has learned', () =>
     assert.not.ok(await pings(first, '10.0.0.2'), 'it goes to slot 3')
     assert.equal(await setSlotFlows(client, [{ mac: mac(2), slot: 2 }]), [undefined])
     await megabyteEachWay(first, second, '10.0.0.2')
+  }),
+)
+
+ovsTest('a slot flow passes the VLAN of a port over, so a slot that has one must have no flow', () =>
+  withThree(async (client, { targets }) => {
+    const [first = '', second = ''] = targets
+    const permanent = ['dev', 'eth0', 'nud', 'permanent']
+    await inside(first, 'ip', ['neigh', 'replace', '10.0.0.2', 'lladdr', mac(2), ...permanent])
+    await inside(second, 'ip', ['neigh', 'replace', '10.0.0.1', 'lladdr', mac(1), ...permanent])
+    await ovs.vsctl('set', 'Port', 'ovs0-s2', 'tag=7')
+    assert.not.ok(await pings(first, '10.0.0.2'), 'NORMAL keeps them apart')
+    const flows = [1, 2].map((slot) => ({ mac: mac(slot), slot }))
+    assert.equal(await setSlotFlows(client, flows), [undefined, undefined])
+    assert.ok(await pings(first, '10.0.0.2'))
   }),
 )
 
