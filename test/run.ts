@@ -14,6 +14,7 @@ import { uvuCounts } from './runner/counts.js'
 import { buildNativeTests, hasNativeTests, NATIVE_TESTS } from './runner/native.js'
 import { killRunning, type Result, runProgram, type TestProgram } from './runner/program.js'
 import { inOwnWorld } from './runner/world.js'
+import { DATAPATH } from './support/datapath.js'
 import { runToEnd } from './support/process.js'
 import { underCi } from './support/requirements.js'
 
@@ -60,7 +61,8 @@ async function runUnitTests(): Promise<void> {
 }
 
 async function runIntegrationTests(): Promise<void> {
-  const files = filesIn('integration')
+  // What is in test/vm holds for the kernel datapath alone.
+  const files = [...filesIn('integration'), ...(DATAPATH === 'system' ? filesIn('vm') : [])]
   if (files.length > 0 && process.getuid?.() !== 0) {
     const counts = { passed: 0, failed: underCi() ? 1 : 0, skipped: underCi() ? 0 : 1 }
     for (const { name } of files) report({ name, counts, ms: 0, output: 'needs root\n' })
@@ -133,7 +135,7 @@ async function platform(): Promise<string[]> {
   return [
     `Linux ${release()}`,
     `Node ${process.versions.node}`,
-    await version('Open vSwitch', 'ovs-vswitchd'),
+    `${await version('Open vSwitch', 'ovs-vswitchd')} (datapath ${DATAPATH})`,
     await version('Docker', 'dockerd'),
   ]
 }

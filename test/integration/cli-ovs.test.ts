@@ -1,8 +1,9 @@
-/** The command line with Open vSwitch: the userspace datapath of an ovs-vswitchd of the test's own. */
+/** The command line with Open vSwitch: an ovs-vswitchd of the test's own. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Port } from '../../src/vswitch/vswitch.js'
 import { ecdockFast, ecdockFastJson } from '../support/cli-program.js'
+import { OVS_FLAGS } from '../support/datapath.js'
 import { assertNothingLeft, snapshot } from '../support/leaks.js'
 import { namedNamespace } from '../support/netns.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
@@ -29,7 +30,7 @@ test('an Open vSwitch bridge is made, used and deleted', async () => {
   const env = { ...process.env, ECDOCK_OVSDB: ovs.ovsdb }
   const [blue, green] = [await namedNamespace('blue'), await namedNamespace('green')]
   try {
-    const made = await ecdockFastJson(['create-vswitch', '10.0.0.254/24', '--usermode'], { env })
+    const made = await ecdockFastJson(['create-vswitch', '10.0.0.254/24', ...OVS_FLAGS], { env })
     assert.equal(made, { name: 'ovs0', kind: 'ovs', subnet: '10.0.0.254/24', ipv6Prefix: '2001:db8' })
     const { results } = await ecdockFastJson<{ results: { port: Port }[] }>(
       ['plug', 'netns:blue', 'netns:green'],
@@ -65,7 +66,7 @@ test('the demo uses a running Open vSwitch when it is told to', async () => {
   const before = await snapshot({ ovs })
   const { kind, pings } = await ecdockFastJson<{ kind: string; pings: object }>([
     ...['--ovsdb', ovs.ovsdb],
-    ...['demo', '--usermode', '--count', '4'],
+    ...['demo', ...OVS_FLAGS, '--count', '4'],
   ])
   assert.is(kind, 'ovs')
   assert.equal(pings, { sent: 8, received: 8 })

@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
+import { DATAPATH, USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { portsOf } from '../support/plugged.js'
@@ -14,7 +15,7 @@ import { leavingNothing, withHost } from '../support/world.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
 
-const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' } as const
+const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' } as const
 const FIRST = '/run/netns/first'
 const SECOND = '/run/netns/second'
 
@@ -284,7 +285,7 @@ async function onOvs(options: { ovsTimeoutMs?: number }, body: (laid: Laid) => P
       for (const pid of [ovs.serverPid, ovs.vswitchdPid]) if (pid !== undefined) process.kill(pid, 'SIGCONT')
       await ovs.stop()
       // Only when the test has failed: what ovs-vswitchd made it leaves when it ends.
-      for (const name of ['ovs0', 'ovs-netdev']) await runToEnd('ip', ['link', 'delete', name])
+      for (const name of ['ovs0', `ovs-${DATAPATH}`]) await runToEnd('ip', ['link', 'delete', name])
     }
   })
 }

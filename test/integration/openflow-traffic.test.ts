@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { OpenFlowClient } from '../../src/openflow/client.js'
 import { managementSocket } from '../../src/openflow/management-socket.js'
 import { removeSlotFlows, setSlotFlows } from '../../src/openflow/slot-flows.js'
+import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
@@ -21,7 +22,7 @@ test.after(() => ovs.stop())
 
 /** Three targets in slots 1, 2 and 3. */
 async function withThree(action: (client: OpenFlowClient, laid: Laid) => Promise<void>): Promise<void> {
-  const create = { name: 'ovs0', kind: 'ovs', usermode: true } as const
+  const create = { name: 'ovs0', kind: 'ovs', usermode: USERMODE } as const
   await onVswitch({ ovsdb: ovs.ovsdb, ovs, targets: 3, create }, async (laid) => {
     for (const [at, netns] of laid.targets.entries()) await laid.vswitch.plug({ netns }, { slot: at + 1 })
     const client = await OpenFlowClient.connect(managementSocket('ovs0', { ovsdb: ovs.ovsdb }))

@@ -10,6 +10,7 @@ import {
   setSlotFlows,
   slotFlows,
 } from '../../src/openflow/slot-flows.js'
+import { DATAPATH } from '../support/datapath.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { run, waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
@@ -32,7 +33,7 @@ async function onBridge(
   action: (client: OpenFlowClient) => Promise<void>,
   options: OpenFlowOptions = {},
 ): Promise<void> {
-  await ovs.vsctl('add-br', 'ovs0', '--', 'set', 'Bridge', 'ovs0', 'datapath_type=netdev')
+  await ovs.vsctl('add-br', 'ovs0', '--', 'set', 'Bridge', 'ovs0', `datapath_type=${DATAPATH}`)
   const client = await OpenFlowClient.connect(managementSocket('ovs0', { ovsdb: ovs.ovsdb }), options)
   try {
     await action(client)
@@ -405,7 +406,7 @@ ovsTest('the bridge is deleted under our feet', () =>
     await ovs.vsctl('del-br', 'ovs0')
     await waitUntil('it is noticed', () => !client.connected)
     await refusal(setSlotFlows(client, slots(1)), 'OPENFLOW_UNREACHABLE')
-    await ovs.vsctl('add-br', 'ovs0', '--', 'set', 'Bridge', 'ovs0', 'datapath_type=netdev')
+    await ovs.vsctl('add-br', 'ovs0', '--', 'set', 'Bridge', 'ovs0', `datapath_type=${DATAPATH}`)
     await waitUntil('the new one has its socket', () =>
       client.barrier().then(
         () => true,
@@ -424,7 +425,7 @@ ovsTest('a bridge that does not speak OpenFlow 1.0 says how to allow it', async 
     'set',
     'Bridge',
     'new',
-    'datapath_type=netdev',
+    `datapath_type=${DATAPATH}`,
     'protocols=OpenFlow13',
   )
   const path = managementSocket('new', { ovsdb: ovs.ovsdb })

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
+import { DATAPATH, USERMODE } from '../support/datapath.js'
 import { type Job, LIBRARY_PROGRAM, type Report } from '../support/library-program.js'
 import { inside, namedNamespace } from '../support/netns.js'
 import { type Laid, type OnVswitchOptions, onVswitch } from '../support/on-vswitch.js'
@@ -144,7 +145,7 @@ ovsTest('what Open vSwitch says of an interface that it cannot use is in the err
     await inside(target.path, 'ip', ['link', 'set', 'lo', 'up'])
     const host = await Host.open({ ovsdb: other.ovsdb })
     try {
-      const create = { kind: 'ovs', usermode: true } as const
+      const create = { kind: 'ovs', usermode: USERMODE } as const
       const vswitch = await host.createVswitch({ name: 'ovs0', subnet: '10.0.0.254/24', ...create })
       // In another namespace it does not see the interfaces that are made here.
       await other.killVswitchd()
@@ -171,7 +172,7 @@ ovsTest('what Open vSwitch says of an interface that it cannot use is in the err
       await target.remove()
       // A vswitchd that was killed leaves its own interfaces.
       await run('ip', ['link', 'delete', 'ovs0'])
-      await run('ip', ['link', 'delete', 'ovs-netdev'])
+      await run('ip', ['link', 'delete', `ovs-${DATAPATH}`])
     }
   }),
 )
@@ -284,7 +285,7 @@ ovsTest('the commands that `explain` gives do what a plug does', () =>
 ovsTest('what somebody has changed by hand is passed over, and all else is found', () =>
   onOvs(1, {}, async ({ host, vswitch, targets }) => {
     await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 7 })
-    const broken = { name: 'ovs1', kind: 'ovs', usermode: true, subnet: '10.1.0.254/24' } as const
+    const broken = { name: 'ovs1', kind: 'ovs', usermode: USERMODE, subnet: '10.1.0.254/24' } as const
     await host.createVswitch(broken)
     await ovs.vsctl('set', 'Bridge', 'ovs1', 'external_ids:ecdock-fast-subnet=nonsense')
     const row = ['external_ids:ecdock-fast-slot="999"', 'external_ids:ecdock-fast-netns=nonsense']
@@ -331,7 +332,7 @@ ovsTest('a device of the host joins as the uplink, and outlives the vswitch', as
     await megabyteEachWay(targets[0] ?? '', outside.path, '10.0.0.200')
     assert.is(port.slot, 1)
     // Its number is nobody's slot, and the device nobody else's uplink.
-    const other = { name: 'ovs1', kind: 'ovs', usermode: true, subnet: '10.1.0.254/24' } as const
+    const other = { name: 'ovs1', kind: 'ovs', usermode: USERMODE, subnet: '10.1.0.254/24' } as const
     await refusal(host.createVswitch({ ...other, device: 'up0' }), 'VSWITCH_EXISTS')
     await refusal(host.createVswitch({ ...other, device: 'nothing' }), 'DEVICE_NOT_FOUND')
     await host.deleteVswitch('ovs0')
@@ -365,11 +366,11 @@ ovsTest('without the kernel datapath that is said, with what to do, and nothing 
 
 ovsTest('names and addresses that are taken are refused, and nothing is left', () =>
   onOvs(0, {}, async ({ host }) => {
-    await ovs.vsctl('add-br', 'foreign0', '--', 'set', 'Bridge', 'foreign0', 'datapath_type=netdev')
+    await ovs.vsctl('add-br', 'foreign0', '--', 'set', 'Bridge', 'foreign0', `datapath_type=${DATAPATH}`)
     await run('ip', ['link', 'add', 'taken0', 'type', 'bridge'])
     const before = await world([])
     const create = (name: string, subnet = '10.1.0.254/24') =>
-      host.createVswitch({ name, subnet, kind: 'ovs', usermode: true })
+      host.createVswitch({ name, subnet, kind: 'ovs', usermode: USERMODE })
     await refusal(create('ovs0'), 'VSWITCH_EXISTS')
     await refusal(create('foreign0'), 'VSWITCH_EXISTS')
     await refusal(create('taken0'), 'VSWITCH_EXISTS')
@@ -393,7 +394,7 @@ ovsTest('names and addresses that are taken are refused, and nothing is left', (
 ovsTest('without the privileges that is said, and nothing is created', async () => {
   const job: Job = {
     open: { ovsdb: ovs.tcpEndpoint ?? '' },
-    create: { name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' },
+    create: { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' },
     requests: [],
   }
   const command = ['--bounding-set=-all', '--inh-caps=-all', '--', process.execPath, LIBRARY_PROGRAM]
@@ -405,7 +406,7 @@ ovsTest('without the privileges that is said, and nothing is created', async () 
 
 ovsTest('deleting a vswitch leaves the bridges and ports of others as they are', () =>
   onOvs(2, {}, async ({ host, vswitch, targets }) => {
-    await ovs.vsctl('add-br', 'foreign0', '--', 'set', 'Bridge', 'foreign0', 'datapath_type=netdev')
+    await ovs.vsctl('add-br', 'foreign0', '--', 'set', 'Bridge', 'foreign0', `datapath_type=${DATAPATH}`)
     await ovs.vsctl('add-port', 'foreign0', 'foreign1', '--', 'set', 'Interface', 'foreign1', 'type=internal')
     await run('ip', ['link', 'add', 'foreign2', 'type', 'veth', 'peer', 'name', 'foreign3'])
     await ovs.vsctl('add-port', 'foreign0', 'foreign2')
@@ -413,7 +414,7 @@ ovsTest('deleting a vswitch leaves the bridges and ports of others as they are',
     const rest = await host.createVswitch({
       name: 'ovs1',
       kind: 'ovs',
-      usermode: true,
+      usermode: USERMODE,
       subnet: '10.1.0.254/24',
     })
     portsOf(await rest.plugAll(targets.map((netns) => ({ target: { netns } }))))
@@ -464,13 +465,13 @@ ovsTest('jumbo frames pass whole', () =>
 
 test.run()
 
-/** A vswitch `ovs0` on the userspace datapath, on 10.0.0.254/24. */
+/** A vswitch `ovs0` on the datapath that is tested, on 10.0.0.254/24. */
 function onOvs(
   targets: number,
   options: OnVswitchOptions,
   body: (laid: Laid) => Promise<void>,
 ): Promise<void> {
-  const create = { name: 'ovs0', kind: 'ovs', usermode: true, ...options.create } as const
+  const create = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, ...options.create } as const
   return onVswitch({ ovsdb: ovs.ovsdb, ovs, ...options, targets, create }, body)
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { VswitchOptions } from '../../src/vswitch/vswitch.js'
+import { USERMODE } from '../support/datapath.js'
 import { type Job, LIBRARY_PROGRAM, type Report } from '../support/library-program.js'
 import { namedNamespace } from '../support/netns.js'
 import { startOvs } from '../support/ovs.js'
@@ -23,7 +24,10 @@ withOvs('plugging and unplugging on Open vSwitch starts no program', () =>
   leavingNothing(async () => {
     const ovs = await startOvs()
     try {
-      await startsNothing({ name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' }, ovs.ovsdb)
+      await startsNothing(
+        { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' },
+        ovs.ovsdb,
+      )
     } finally {
       await ovs.stop()
     }
