@@ -8,6 +8,7 @@ import type { GlobalOptions } from './global-options.js'
 import { cancelled, hasColors, Invocation } from './invocation.js'
 import type { Io } from './io.js'
 import { openLog } from './log.js'
+import { optionsBehindCommand } from './option-order.js'
 import { buildProgram } from './program.js'
 import { errorDocument, errorText } from './render/error.js'
 
@@ -47,7 +48,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const names = new Set(program.commands.map((each) => each.name()))
     command = argv.find((argument) => names.has(argument)) ?? NO_COMMAND
     if (argv.length === 0) program.outputHelp()
-    else await program.parseAsync(argv, { from: 'user' })
+    else await program.parseAsync(optionsBehindCommand(argv, program), { from: 'user' })
     return status
   } catch (thrown) {
     // Commander ends by throwing also when it has done what was asked for, such as printing help.

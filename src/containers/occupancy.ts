@@ -23,6 +23,24 @@ export async function takeOut(vswitch: Vswitch, slot: number): Promise<void> {
   }
 }
 
+/** In bytes; undefined when there is no port, or its device is gone and its MTU with it. */
+export function mtuOf(port: Port | undefined): number | undefined {
+  return port === undefined || port.state === 'ghost' ? undefined : port.mtu
+}
+
+/** The error for a slot in which there is no container that was started there. */
+export function nothingStarted(vswitch: Vswitch, slot: number, port: Port | undefined): EcdockError {
+  const where = `slot ${slot} of ${vswitch.name}`
+  if (port === undefined) {
+    return new EcdockError('SLOT_EMPTY', 'slot', `${where} is empty`, { hint: 'ls shows which are not.' })
+  }
+  const what =
+    port.state === 'ghost'
+      ? `${port.target} is gone, and left its port in ${where}`
+      : `${where} holds ${port.target}, which was plugged and not started here`
+  return new EcdockError('CONTAINER_NOT_FOUND', 'slot', what, { hint: `To take it out: unplug ${slot}` })
+}
+
 export function slotInUse(vswitch: Vswitch, slot: number, by: string, hint: string): EcdockError {
   return new EcdockError('SLOT_TAKEN', 'start', `slot ${slot} of ${vswitch.name} ${by}`, { hint })
 }

@@ -10,7 +10,7 @@ import { hostIfname } from '../vswitch/names.js'
 import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
 import { checkNothingNew } from './kept.js'
 import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
-import { holds, isCode, slotInUse, takeOut } from './occupancy.js'
+import { holds, isCode, mtuOf, nothingStarted, slotInUse, takeOut } from './occupancy.js'
 import type {
   RestartOptions,
   SlotContainer,
@@ -106,7 +106,7 @@ export class SlotContainers {
     await this.#engine.stop(found.container, timeoutSeconds)
     await takeOut(vswitch, slot)
     try {
-      return await this.#run(vswitch, slot, found, { mtu: before?.mtu ?? found.mtu, signal })
+      return await this.#run(vswitch, slot, found, { mtu: mtuOf(before) ?? found.mtu, signal })
     } catch (error) {
       await this.#engine.stop(found.container, 0)
       throw error
@@ -272,14 +272,7 @@ export class SlotContainers {
     checkSlot(parseSubnet(vswitch.subnet), slot)
     const found = await this.find(vswitch, slot)
     if (found !== undefined) return found
-    const port = await vswitch.port(slot)
-    if (port === undefined) {
-      throw new EcdockError('SLOT_EMPTY', 'slot', `slot ${slot} of ${vswitch.name} is empty`, {
-        hint: 'ls shows which are not.',
-      })
-    }
-    const message = `slot ${slot} of ${vswitch.name} holds ${port.target}, which was plugged and not started here`
-    throw new EcdockError('CONTAINER_NOT_FOUND', 'slot', message, { hint: `To take it out: unplug ${slot}` })
+    throw nothingStarted(vswitch, slot, await vswitch.port(slot))
   }
 
   /** The error for a container that has ended, with its exit code and what it wrote last. */

@@ -5,6 +5,7 @@ import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { type PrivateDocker, startDocker } from '../support/docker.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
@@ -53,6 +54,22 @@ test('and when one was killed, and its slot was taken by another', async () => {
   await docker.api.getContainer('ovs0-s1').kill()
   await host.containers.restart(sw, 1, { image: docker.image, args: FOREVER })
   await megabyteEachWay(await namespaceOf('ovs0-s2'), await namespaceOf('ovs0-s1'), '10.0.0.1')
+})
+
+test('one that was killed is restarted as it was', async () => {
+  const before = await host.containers.find(sw, 1)
+  await docker.api.getContainer('ovs0-s1').kill()
+  const { container, port } = await host.containers.restart(sw, 1)
+  assert.equal([container, port.ofport, port.mtu], [before?.container, 1, 1500])
+  await megabyteEachWay(await namespaceOf('ovs0-s2'), await namespaceOf('ovs0-s1'), '10.0.0.1')
+})
+
+test('what is left of one that Docker has removed is told for what it is', async () => {
+  const { port } = await host.containers.start(sw, { slot: 20, image: docker.image, args: FOREVER })
+  await docker.api.getContainer(`ovs0-s${port.slot}`).remove({ force: true })
+  const { message } = await refusal(host.containers.restart(sw, 20), 'CONTAINER_NOT_FOUND')
+  assert.match(message, 'container:ovs0-s20 is gone')
+  await sw.unplug(20)
 })
 
 test('a slot that a port of somebody else has is passed over', async () => {

@@ -1,6 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Interruption } from '../../src/cli/io.js'
+import { buildProgram } from '../../src/cli/program.js'
 import { cli, FakeWorld } from '../support/cli.js'
 
 const COMMANDS = [
@@ -54,6 +55,9 @@ const WRONG: [argv: string[], message: RegExp][] = [
   [['create-vswitch', '10.0.0.254/24', '--kind', 'token-ring'], /Allowed choices are bridge, ovs/],
   [['delete-vswitch'], /which vswitch/],
   [['cleanup', '--vswitch', 'br0'], /no use for --vswitch/],
+  [['--no-rm', 'start', 'alpine'], /unknown option '--no-rm'/],
+  [['--bogus', '--no-rm', 'stop', '1'], /unknown option '--bogus'/],
+  [['--name', 'start'], /unknown option '--name'/],
   [['restart', '1', '--json'], /options go before the slot/],
   [['restart', '--privileged', '1'], /--privileged needs an IMAGE/],
   [['attach', '--json', '1'], /has no --json/],
@@ -113,6 +117,39 @@ test('global options stand before the command or after it', async () => {
     assert.is(JSON.parse(stdout).results[0].port.slot, 3)
     assert.ok(world.closed)
   }
+})
+
+test("a command's own options stand before its name, too, as ecDock wants them", async () => {
+  const starts: string[][] = [
+    ['--name', 'db', '-eA=1', '--slot=4', '--no-tty', 'start', 'alpine', '--no-tty'],
+    ['-e', 'A=1', '--name=db', 'start', '--no-tty', '--slot', '4', 'alpine', '--no-tty'],
+  ]
+  for (const argv of starts) {
+    const world = new FakeWorld('br0')
+    assert.is((await cli(argv, { world: world.asWorld() })).status, 0)
+    assert.equal(world.calls, [
+      'start br0 {"image":"alpine","args":["--no-tty"],"tty":false,"name":"db","env":["A=1"],"slot":4}',
+    ])
+  }
+  const world = new FakeWorld()
+  const create = ['--vswitch=ovs1', '--usermode', 'create-vswitch', '10.0.1.254/24', 'eth1']
+  assert.is((await cli(create, { world: world.asWorld() })).status, 0)
+  assert.equal(world.calls, ['create ovs ovs1 10.0.1.254/24'])
+})
+
+test('an option that takes a value takes one in every command', () => {
+  const takes = new Map<string, boolean>()
+  const program = buildProgram({ stdout: process.stdout }, async () => {})
+  for (const { options } of [program, ...program.commands]) {
+    for (const { long, short, required, optional } of options) {
+      for (const flag of [long, short]) {
+        if (flag === undefined || flag === null) continue
+        assert.is(takes.get(flag) ?? (required || optional), required || optional, flag)
+        takes.set(flag, required || optional)
+      }
+    }
+  }
+  assert.ok(takes.get('--slot'))
 })
 
 test('where OVSDB and Docker are comes from the options, or else from the environment', async () => {
