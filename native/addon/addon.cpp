@@ -119,12 +119,16 @@ class Addon : public Napi::Addon<Addon> {
         info, plumbing_,
         // The executor goes with this closure, when the outcome is on its way already: closing its sockets
         // and namespaces takes time that nobody has to wait for.
-        [executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
+        [this, executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
           auto plans = plan::parse_plans(text);
           if (!plans.ok()) return plans.error();
           Outcomes outcomes;
           outcomes.reserve(plans.value().size());
-          for (const auto& plan : plans.value()) outcomes.push_back(executor->run(plan));
+          const auto announce = [this] { dispatcher_.announce(); };
+          for (const auto& plan : plans.value()) {
+            const bool last = &plan == &plans.value().back();
+            outcomes.push_back(executor->run(plan, last ? announce : plan::Announce{}));
+          }
           return outcomes;
         });
   }

@@ -2,6 +2,7 @@
 
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -22,6 +23,10 @@ class Dispatcher {
   // To be called when no thread runs work any more, and before Node takes its end of the signal away, which
   // it does after the clean-up hooks that were added later than the dispatcher was made. Promises stay open.
   void close();
+
+  // To be called by work that is about to return, within 0.1 ms or so: Node's thread, which takes about half
+  // of that to wake up, does so meanwhile, and what little is left of it then waits for the outcome awake.
+  void announce();
 
   // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned, or with
   // why there was no thread for it.
@@ -49,10 +54,14 @@ class Dispatcher {
 
   void begin(Napi::Env env);
   void complete(Completion completion);
+  std::vector<Completion> take_completed();
 
   Signal signal_;
   std::mutex mutex_;
   std::vector<Completion> completed_;
+  std::atomic<size_t> completed_count_{0};  // of completed_, for who looks without the lock
+  bool announced_ = false;
+  bool signalled_ = false;  // a delivery is on its way, or waits for what was announced
   size_t under_way_ = 0;  // Node's thread only
 };
 

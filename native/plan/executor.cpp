@@ -19,6 +19,10 @@ using Clock = std::chrono::steady_clock;
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
 
+// The end of a plug (its interfaces ready, its target alive, its mark set) takes about as long as Node's
+// thread takes to wake up.
+constexpr size_t kLastSteps = 4;
+
 constexpr auto kReadyTimeout = std::chrono::seconds(1);
 constexpr auto kReadyPause = std::chrono::microseconds(200);
 
@@ -45,12 +49,13 @@ Executor::~Executor() {
   keep_place(primary_->netns, std::move(place));
 }
 
-Outcome Executor::run(const Plan& plan) {
+Outcome Executor::run(const Plan& plan, const Announce& announce) {
   if (places_.size() > kMaxPlaces) places_.clear();
   undo_.clear();
   outcome_ = {};
   const auto start = Clock::now();
   for (size_t i = 0; i < plan.size(); ++i) {
+    if (announce && i + kLastSteps == plan.size()) announce();
     auto status = std::visit([this](const auto& one) { return step(one); }, plan[i]);
     if (status.ok()) continue;
     outcome_.step = i;

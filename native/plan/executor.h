@@ -12,6 +12,8 @@
 
 namespace ecdock::plan {
 
+using Announce = std::function<void()>;
+
 // Executes plans on the calling thread. Namespaces and their sockets are opened once and kept for the plans
 // that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
 class Executor {
@@ -21,8 +23,9 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor();
 
-  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first.
-  Outcome run(const Plan& plan);
+  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first. `announce` is
+  // called shortly before the end.
+  Outcome run(const Plan& plan, const Announce& announce = {});
 
  private:
   using Undo = std::function<Status()>;

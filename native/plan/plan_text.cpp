@@ -19,6 +19,7 @@ std::string_view take(std::string_view& text, char separator) {
 }
 
 std::string unescape(std::string_view text) {
+  if (text.find('\\') == std::string_view::npos) return std::string(text);
   std::string plain;
   plain.reserve(text.size());
   for (size_t i = 0; i < text.size(); ++i) {
@@ -36,7 +37,9 @@ std::string unescape(std::string_view text) {
 // empty, and failure() tells which it was.
 class Fields {
  public:
-  explicit Fields(std::string_view line) {
+  // Those of the next step: to use one object for all spares the memory of each.
+  void read(std::string_view line) {
+    fields_.clear();
     while (!line.empty()) {
       std::string_view value = take(line, '\t');
       const auto key = take(value, '=');
@@ -184,6 +187,7 @@ Result<std::vector<Plan>> parse_plans(std::string_view text) {
   // To the kernel a text ends at its first zero: it would be another than the one that was checked.
   if (text.find('\0') != std::string_view::npos) return malformed("", "a text holds a zero byte");
   Plan plan;
+  Fields fields;
   while (!text.empty()) {
     const std::string_view line = take(text, '\n');
     if (line.empty()) {
@@ -192,7 +196,7 @@ Result<std::vector<Plan>> parse_plans(std::string_view text) {
     }
     std::string_view rest = line;
     const auto op = take(rest, '\t');
-    Fields fields(rest);
+    fields.read(rest);
     auto step = parse_step(op, fields);
     if (!step) return malformed(line, "unknown op");
     if (!fields.failure().empty()) return malformed(line, fields.failure());

@@ -102,8 +102,10 @@ export function slotOfMac(subnet: Subnet, mac: string): number | undefined {
  * formats any address takes as long for it as a dozen system calls.
  */
 function slotIpv6(prefix: string, ipv4: number): string {
-  const first = prefix.split(':')
   const last = [(ipv4 >>> 16).toString(16), (ipv4 & 0xffff).toString(16)]
+  // The usual case: the zeros between the two are the longest run.
+  if (last[0] !== '0' && !/\b0\b/.test(prefix)) return `${prefix}::${last[0]}:${last[1]}`
+  const first = prefix.split(':')
   const zeros = new Array<string>(8 - first.length - last.length).fill('0')
   const groups = [...first, ...zeros, ...last]
   const gap = longestRunOfZeros(groups)

@@ -33,10 +33,14 @@ export function parseTarget(text: string): Target {
   }
 }
 
+const KINDS = ['pid', 'netns', 'container'] as const
+
 /** The target itself when it is well-formed. Throws TARGET_INVALID: a name is never passed on unchecked. */
 export function checkTarget(target: Target): Target {
-  const kinds = ['pid', 'netns', 'container'].filter((kind) => Object.hasOwn(Object(target), kind))
-  if (kinds.length !== 1) throw invalid('a target has exactly one of pid, netns and container')
+  const given = Object(target)
+  let kinds = 0
+  for (const kind of KINDS) if (Object.hasOwn(given, kind)) kinds++
+  if (kinds !== 1) throw invalid('a target has exactly one of pid, netns and container')
   if ('pid' in target) checkPid(target.pid)
   else if ('netns' in target) checkNetns(target.netns)
   else checkContainer(target.container)
@@ -53,7 +57,7 @@ function checkNetns(netns: unknown): void {
   if (typeof netns !== 'string' || netns === '') throw invalid('the name of the namespace is missing')
   if (netns.includes('\0')) throw invalid(`${quoted(netns)} contains a NUL byte`)
   if (netns.startsWith('/')) {
-    if (Buffer.byteLength(netns) > LONGEST_PATH) {
+    if (isLonger(netns, LONGEST_PATH)) {
       throw invalid(`the path of the namespace is longer than ${LONGEST_PATH} bytes`)
     }
     return
@@ -61,9 +65,14 @@ function checkNetns(netns: unknown): void {
   if (netns === '.' || netns === '..' || netns.includes('/')) {
     throw invalid(`${quoted(netns)} is neither a namespace's name nor an absolute path`)
   }
-  if (Buffer.byteLength(netns) > LONGEST_NAME) {
+  if (isLonger(netns, LONGEST_NAME)) {
     throw invalid(`the name of the namespace is longer than ${LONGEST_NAME} bytes`)
   }
+}
+
+/** In UTF-8, which has at most three bytes for each unit of a JavaScript string: most texts need not be counted. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && Buffer.byteLength(text) > bytes
 }
 
 function checkContainer(container: unknown): void {

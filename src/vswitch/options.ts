@@ -14,8 +14,8 @@ export function checkOptions(op: string, options: object, known: ReadonlySet<str
   if (typeof options !== 'object' || options === null) {
     throw new EcdockError('USAGE', op, `options are expected, not ${quoted(options)}`)
   }
-  for (const [name, value] of Object.entries(options)) {
-    if (known.has(name) || value === undefined) continue
+  for (const name of Object.keys(options)) {
+    if (known.has(name) || options[name as keyof typeof options] === undefined) continue
     if (TO_COME.has(name)) {
       throw new EcdockError('UNSUPPORTED', op, `${name} is not supported yet`, {
         hint: 'It comes with a later version; leave it out.',

@@ -48,7 +48,7 @@ export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): strin
   const head =
     `${portMark(record.vswitch, record.slot)}ifname={ifname} netns={netns} ` +
     `mac=${record.mac} ${database}target=`
-  return head + cut(encodeURI(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
+  return head + cut(encoded(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
 }
 
 /** The alias as it is on the interface when it is made. */
@@ -127,6 +127,11 @@ function cut(text: string, bytes: number): string {
         .slice(0, bytes - 1)
         .replace(/%[0-9A-F]?$/, '')
         .concat('~')
+}
+
+/** Without white space, and in ASCII. */
+function encoded(text: string): string {
+  return /^[\w:/.-]*$/.test(text) ? text : encodeURI(text)
 }
 
 function decode(text: string): string {

@@ -52,8 +52,8 @@ export class SlotSwitch implements Vswitch {
 
   async plug(target: Target, options: PlugOptions = {}): Promise<Port> {
     const before = performance.now()
-    const { signal, ...rest } = options
-    const request = { ...rest, target }
+    const { signal } = options
+    const request = { ...options, target, signal: undefined }
     const port =
       (await plugDirectly(this.#backend, this.#around, request, signal)) ??
       (await this.#plugOne(request, signal))
