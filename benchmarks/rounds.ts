@@ -25,7 +25,7 @@ export interface Race {
   progress(text: string): void
 }
 
-const WARM_UP_ROUNDS = 10
+const WARM_UP_ROUNDS = 50
 
 /** Lets all contestants do everything, in turns, so that the machine's drift hits all alike. */
 export async function race(effort: Effort, race: Race): Promise<void> {
@@ -64,7 +64,7 @@ async function rehearse({ kind, kernel, progress }: Race, contestant: Contestant
   await contestant.unplug(2)
 }
 
-/** A program that has run for a second has its code compiled and its caches filled, as a simulation's has. */
+/** A program that has run for a few seconds has its code compiled and its caches filled, as a simulation's has. */
 async function warmUp({ kind, progress }: Race, contestant: Contestant, series: number): Promise<void> {
   if (contestant.slow) return
   progress(`${kind}: warming up ${contestant.name}`)

@@ -15,14 +15,14 @@ import type { Backend, Surroundings } from './vswitch/backend.js'
 import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } from './vswitch/bridge.js'
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
 import { checkVswitchOptions } from './vswitch/options.js'
-import { ovsBackend } from './vswitch/ovs.js'
+import { ovsBackend } from './vswitch/ovs/backend.js'
 import {
   createOvsBridge,
   deleteOvsBridge,
   isLeftOver,
   listOvsBridges,
   type OvsBridge,
-} from './vswitch/ovs-bridge.js'
+} from './vswitch/ovs/bridge.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 

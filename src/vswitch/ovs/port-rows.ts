@@ -1,10 +1,10 @@
-import { shellQuote } from '../kernel/shell-quote.js'
-import type { OvsdbClient } from '../ovsdb/client.js'
-import { insert, mutate, type Operation, rowIs } from '../ovsdb/operations.js'
-import { named, type Uuid } from '../ovsdb/value.js'
-import type { MadePort } from './backend.js'
-import { PORT_KEYS } from './ovs-marks.js'
-import type { Wiring } from './wiring.js'
+import { shellQuote } from '../../kernel/shell-quote.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
+import { insert, mutate, type Operation, rowIs } from '../../ovsdb/operations.js'
+import { named, type Uuid } from '../../ovsdb/value.js'
+import type { MadePort } from '../backend.js'
+import type { Wiring } from '../wiring.js'
+import { PORT_KEYS } from './marks.js'
 
 /** The rows of one port; a row that has come to outlive its device only now gives way in the same transaction. */
 export function insertion(client: OvsdbClient, bridge: Uuid, made: MadePort, label: string): Operation[] {

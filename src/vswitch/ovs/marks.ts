@@ -1,4 +1,4 @@
-import type { OvsdbClient } from '../ovsdb/client.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
 
 /** Keys of external_ids that mark a Bridge row as a vswitch of ours. */
 export const BRIDGE_KEYS = {

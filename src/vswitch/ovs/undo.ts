@@ -1,6 +1,6 @@
-import type { OvsdbClient } from '../ovsdb/client.js'
-import { comment } from '../ovsdb/operations.js'
-import { refusalOf } from '../ovsdb/result.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
+import { comment } from '../../ovsdb/operations.js'
+import { refusalOf } from '../../ovsdb/result.js'
 
 const LONGEST_UNDO_MS = 5000
 
