@@ -62,11 +62,14 @@ for (const kind of ['bridge', 'ovs'] as const) {
       / 10\.0\.0\.254\/24 .* 2001:db8::a00:fe\/64 /s,
     )
     assert.match(await run('ip', ['link', 'show', vswitch]), ' 52:00:0a:00:00:fe ')
+    if (kind === 'bridge') return
+    assert.is(await ovs.vsctl('get', 'Bridge', 'ovs0', 'other_config:hwaddr'), '"52:00:0a:00:00:fe"')
   })
 
   test('--slot=1 start IMAGE PARAMETERS', async () => {
     await ec('--slot=1', 'start', docker.image, 'sh')
     await ec('--slot=2', 'start', docker.image, 'sleep', '1000')
+    if (kind === 'ovs') assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-s2', 'ofport'), '2')
     const eth0 = await inSlot(1, 'ip', 'address', 'show', 'eth0')
     assert.match(eth0, 'link/ether 52:00:0a:00:00:01')
     assert.match(eth0, 'inet 10.0.0.1/24')
@@ -149,6 +152,7 @@ onOvs('ovs: create-vswitch NAME CIDR DEVICE', async () => {
   try {
     await ec('--usermode', 'create-vswitch', 'ovs1', '10.0.2.254/24', 'up0')
     assert.match(await ovs.vsctl('list-ports', 'ovs1'), 'up0')
+    assert.is(await ovs.vsctl('get', 'Interface', 'up0', 'ofport'), '65261')
     await ec('delete-vswitch', 'ovs1')
   } finally {
     await run('ip', ['link', 'delete', 'up0'])
