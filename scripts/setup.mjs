@@ -1,10 +1,11 @@
-// Does whatever set-up is missing and nothing else: `node scripts/setup.mjs [demo|test|bench]`.
+// Does whatever set-up is missing and nothing else: `node scripts/setup.mjs [demo|test|vm|bench]`.
 // Plain JavaScript without dependencies, because it runs before anything is installed.
 
 import { buildAddon } from './setup/addon.mjs'
 import { installSystemPackages, PROFILES } from './setup/apt.mjs'
 import { installPackages } from './setup/packages.mjs'
 import { SetupError } from './setup/step.mjs'
+import { unpackStockKernel } from './setup/stock-kernel.mjs'
 import { compileTypeScript } from './setup/typescript.mjs'
 
 /** The oldest Node that cmake-js and the addon are made for; package.json says the same in `engines`. */
@@ -33,6 +34,7 @@ function setUp(profile) {
     )
   }
   installSystemPackages(profile)
+  if (profile === 'vm') unpackStockKernel()
   installPackages()
   buildAddon()
   compileTypeScript()

@@ -28,6 +28,8 @@ const PACKAGES = {
   // ovs-docker needs it, which the benchmark measures; its quick run is one of the tests.
   'uuid-runtime': program('uuidgen'),
   'util-linux': () => onPath('unshare') && onPath('nsenter'),
+  'qemu-system-x86': program('qemu-system-x86_64'),
+  kmod: () => onPath('modprobe') && onPath('depmod'),
   // The tests make a container image of it, so that a busybox with shared libraries does not do.
   'busybox-static': file('/var/lib/dpkg/info/busybox-static.list'),
 }
@@ -55,13 +57,28 @@ export const PROFILES = {
     'util-linux',
     'busybox-static',
   ],
+  vm: [
+    ...BUILD,
+    'openvswitch-switch',
+    'iproute2',
+    'iputils-ping',
+    'iptables',
+    'ethtool',
+    'strace',
+    'procps',
+    'uuid-runtime',
+    'util-linux',
+    'busybox-static',
+    'qemu-system-x86',
+    'kmod',
+  ],
   bench: [...BUILD, 'gcc', 'openvswitch-switch', 'iproute2', 'uuid-runtime', 'util-linux'],
 }
 
 /** What apt may take away in exchange: busybox-static is busybox, linked statically. */
 const REPLACEABLE = ['busybox']
 
-const APT_ENVIRONMENT = {
+export const APT_ENVIRONMENT = {
   ...process.env,
   DEBIAN_FRONTEND: 'noninteractive',
   NEEDRESTART_SUSPEND: '1',

@@ -27,10 +27,10 @@ export function step(title, work) {
   process.stderr.write(`${((performance.now() - begin) / 1000).toFixed(1)} s\n`)
 }
 
-/** Runs a program in the checkout. Its output is shown only when it fails; then `next` says what to do. */
-export function run(command, args, { env = process.env, next } = {}) {
+/** Runs a program, in the checkout by default. Its output is shown only when it fails; then `next` says what to do. */
+export function run(command, args, { cwd = ROOT, env = process.env, next } = {}) {
   const result = spawnSync(command, args, {
-    cwd: ROOT,
+    cwd,
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

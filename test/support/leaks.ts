@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { patience } from './patience.js'
 import { run } from './process.js'
 
 /** A database to look into; test/support/ovs.ts starts one. */
@@ -50,7 +51,7 @@ export async function assertNothingLeft(
   before: Snapshot,
   { settleMs = 3000 }: { settleMs?: number } = {},
 ): Promise<void> {
-  const end = Date.now() + settleMs
+  const end = Date.now() + patience(settleMs)
   for (;;) {
     const left = moreThan(before, await snapshot(before.options))
     if (left.length === 0) return

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { patience } from './patience.js'
 
 const run = promisify(execFile)
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
@@ -121,7 +122,7 @@ export class PrivateOvs {
 
   /** Tries until `attempt` does not throw; gives up when the program has ended, or after 20 s. */
   async #until(program: string, child: ChildProcess, attempt: () => Promise<void>): Promise<void> {
-    const deadline = Date.now() + 20_000
+    const deadline = Date.now() + patience(20_000)
     for (;;) {
       try {
         await attempt()

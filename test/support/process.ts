@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
+import { patience } from './patience.js'
 
 export interface RunOptions {
-  /** In ms; the program's whole process group is killed when it takes longer. Default 30,000. */
+  /** In ms; the program's whole process group is killed when it takes longer. Default 30,000, or with patience more. */
   timeoutMs?: number
   env?: NodeJS.ProcessEnv
   cwd?: string
@@ -20,6 +21,9 @@ export interface Ended {
   /** Both, in the order in which they came. */
   output: string
 }
+
+/** How long a program may take by default, in ms. */
+const TIMEOUT_MS = patience(30_000)
 
 /** Output beyond this many characters is thrown away: a test that prints without end must not take the memory. */
 const MAX_OUTPUT = 8 * 1024 * 1024
@@ -59,7 +63,7 @@ export function runToEnd(command: string, args: readonly string[], options: RunO
         child.stderr.destroy()
       }, 1000).unref()
     }
-    const timer = setTimeout(onTimeout, options.timeoutMs ?? 30_000)
+    const timer = setTimeout(onTimeout, options.timeoutMs ?? TIMEOUT_MS)
     child.once('error', (error) => {
       clearTimeout(timer)
       reject(error)
@@ -88,7 +92,7 @@ export async function run(
   const ended = await runToEnd(command, args, options)
   if (ended.status === 0) return ended.stdout
   const words = [command, ...args].join(' ')
-  throw new Error(`${words}: ${howItEnded(ended, options.timeoutMs ?? 30_000)}\n${ended.output.trim()}`)
+  throw new Error(`${words}: ${howItEnded(ended, options.timeoutMs ?? TIMEOUT_MS)}\n${ended.output.trim()}`)
 }
 
 /** In words, such as `exit status 1`. */
@@ -113,9 +117,9 @@ export async function waitUntil(
   condition: () => boolean | Promise<boolean>,
   timeoutMs = 5000,
 ): Promise<void> {
-  const end = Date.now() + timeoutMs
+  const end = Date.now() + patience(timeoutMs)
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`)
+    if (Date.now() > end) throw new Error(`not within ${patience(timeoutMs)} ms: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }

@@ -1,11 +1,12 @@
 /**
  * One end of the connection that traffic.ts makes, as a program of its own: `traffic-peer listen ADDRESS` prints
- * the port that it listens on, `traffic-peer connect ADDRESS PORT` connects there. Both send a mebibyte, close
- * their half, and print what they have received.
+ * the port that it listens on, `traffic-peer connect ADDRESS` connects to the port that it reads. Both send a mebibyte,
+ * close their half, and print what they have received.
  */
 import { createCipheriv, createHash } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
 import { argv } from 'node:process'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 /** In bytes. */
@@ -54,7 +55,10 @@ function listen(address: string): void {
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const [verb, address = '', port] = argv.slice(2)
+  const [verb, address = ''] = argv.slice(2)
   if (verb === 'listen') listen(address)
-  else exchange(connect({ host: address, port: Number(port), allowHalfOpen: true }), 'client', 'server')
+  else {
+    const port = Number(await text(process.stdin))
+    exchange(connect({ host: address, port, allowHalfOpen: true }), 'client', 'server')
+  }
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { patience } from './patience.js'
 import { runToEnd } from './process.js'
 import { MEGABYTE } from './traffic-peer.js'
 
@@ -25,14 +26,14 @@ export async function megabyteEachWay(
   toAddress: string,
   options: { timeoutMs?: number } = {},
 ): Promise<void> {
-  const timeoutMs = options.timeoutMs ?? 10_000
+  const timeoutMs = patience(options.timeoutMs ?? 10_000)
   const what = `a megabyte each way, ${fromNetns || 'own namespace'} to ${toAddress} in ${toNetns || 'own namespace'}`
   const server = startPeer(toNetns, ['listen', toAddress])
-  let client: Peer | undefined
+  // Side by side, because it takes a program of Node half of its life to start.
+  const client = startPeer(fromNetns, ['connect', toAddress])
   try {
     const deadline = AbortSignal.timeout(timeoutMs)
-    const port = await within(deadline, server.nextLine())
-    client = startPeer(fromNetns, ['connect', toAddress, port])
+    client.tell(await within(deadline, server.nextLine()))
     const lines = await within(deadline, Promise.all([server.nextLine(), client.nextLine()]))
     for (const [index, line] of lines.entries()) {
       const report = JSON.parse(line) as PeerReport
@@ -42,17 +43,17 @@ export async function megabyteEachWay(
     }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    const said = [server, client].map((peer) => peer?.said() ?? '').join('')
+    const said = [server, client].map((peer) => peer.said()).join('')
     throw new Error(`${what}: ${why}${said === '' ? '' : `\n${said}`}`)
   } finally {
-    await Promise.all([server.stop(), client?.stop()])
+    await Promise.all([server.stop(), client.stop()])
   }
 }
 
 /** Whether `address` answers one of three echo requests (by the system's ping), one each 200 ms. */
 export async function pings(fromNetns: string, address: string): Promise<boolean> {
   const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.2', '-W', '1', address])
-  const ended = await runToEnd(command, args, { timeoutMs: 10_000 })
+  const ended = await runToEnd(command, args, { timeoutMs: patience(10_000) })
   // Exit status 2: it could not even send, as without a route; that is no reply either.
   return ended.status === 0
 }
@@ -60,6 +61,8 @@ export async function pings(fromNetns: string, address: string): Promise<boolean
 interface Peer {
   /** The next line of its standard output. */
   nextLine(): Promise<string>
+  /** Gives it a line of standard input. */
+  tell(line: string): void
   /** What it has said on stderr. */
   said(): string
   stop(): Promise<void>
@@ -67,7 +70,8 @@ interface Peer {
 
 function startPeer(netns: string, args: readonly string[]): Peer {
   const [command, commandArgs] = enter(netns, process.execPath, [PEER, ...args])
-  const child: ChildProcess = spawn(command, commandArgs, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child: ChildProcess = spawn(command, commandArgs, { stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin?.on('error', () => {}) // It may have ended, which nextLine tells.
   let gone = false
   let said = ''
   const ended = new Promise<void>((resolve) => {
@@ -103,6 +107,7 @@ function startPeer(netns: string, args: readonly string[]): Peer {
       text = text.slice(line.length + 1)
       return line
     },
+    tell: (line) => child.stdin?.end(`${line}\n`),
     said: () => said,
     async stop() {
       child.kill('SIGKILL')
