@@ -3,11 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
-import { DATAPATH, USERMODE } from '../support/datapath.js'
+import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { portsOf } from '../support/plugged.js'
-import { run, runToEnd, waitUntil } from '../support/process.js'
+import { run, waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
@@ -285,7 +285,7 @@ async function onOvs(options: { ovsTimeoutMs?: number }, body: (laid: Laid) => P
       for (const pid of [ovs.serverPid, ovs.vswitchdPid]) if (pid !== undefined) process.kill(pid, 'SIGCONT')
       await ovs.stop()
       // Only when the test has failed: what ovs-vswitchd made it leaves when it ends.
-      for (const name of ['ovs0', `ovs-${DATAPATH}`]) await runToEnd('ip', ['link', 'delete', name])
+      await removeLeftDatapath('ovs0')
     }
   })
 }

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
-import { DATAPATH, USERMODE } from '../support/datapath.js'
+import { DATAPATH, removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { type Job, LIBRARY_PROGRAM, type Report } from '../support/library-program.js'
 import { inside, namedNamespace } from '../support/netns.js'
 import { type Laid, type OnVswitchOptions, onVswitch } from '../support/on-vswitch.js'
@@ -171,8 +171,7 @@ ovsTest('what Open vSwitch says of an interface that it cannot use is in the err
       await elsewhere.remove()
       await target.remove()
       // A vswitchd that was killed leaves its own interfaces.
-      await run('ip', ['link', 'delete', 'ovs0'])
-      await run('ip', ['link', 'delete', `ovs-${DATAPATH}`])
+      await removeLeftDatapath('ovs0')
     }
   }),
 )
@@ -355,7 +354,7 @@ ovsTest('without the kernel datapath that is said, with what to do, and nothing 
         await host.deleteVswitch('ovs0')
       } else {
         const error = await refusal(host.createVswitch(options), 'UNSUPPORTED')
-        assert.match(error.hint ?? '', /--usermode/)
+        assert.match(error.hint ?? '', /modprobe openvswitch.*--usermode/)
         assert.match(error.message, /Open vSwitch could not create ovs0/)
       }
       assertUnchanged(await world([]), before)

@@ -1,3 +1,5 @@
+import { runToEnd } from './process.js'
+
 /** Where Open vSwitch forwards frames: in the kernel, or in ovs-vswitchd (`Bridge.datapath_type` of vswitch.xml). */
 export type Datapath = 'system' | 'netdev'
 
@@ -9,6 +11,15 @@ export const USERMODE = DATAPATH === 'netdev'
 
 /** The same on the command line: `create-vswitch 10.0.0.254/24 ` and these. */
 export const OVS_FLAGS: readonly string[] = USERMODE ? ['--kind', 'ovs', '--usermode'] : ['--kind', 'ovs']
+
+/**
+ * Deletes what an ovs-vswitchd that was killed has left in this network namespace: on `netdev` the interfaces of its
+ * datapath and of this bridge, on `system` the datapath with everything in it. Where nothing is left nothing happens.
+ */
+export async function removeLeftDatapath(bridge: string): Promise<void> {
+  if (DATAPATH === 'system') await runToEnd('ovs-dpctl', ['del-dp', 'system@ovs-system'])
+  else for (const name of [bridge, 'ovs-netdev']) await runToEnd('ip', ['link', 'delete', name])
+}
 
 function datapathOf(named = ''): Datapath {
   if (named === '' || named === 'netdev') return 'netdev'
