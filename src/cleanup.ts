@@ -145,12 +145,14 @@ async function endedContainers(
   try {
     for (const container of await containers.list()) {
       if (container.state !== 'exited' && container.state !== 'dead') continue
-      const vswitch = vswitches.find(({ name }) => name === container.vswitch)
-      const port = await vswitch?.port(container.slot)
-      if (vswitch === undefined || port === undefined || port.state === 'ghost' || port.state === 'stray')
-        continue
-      if (port.target !== `container:${container.name}`) continue
-      found.push(portFinding(vswitch, port, `container ${container.name} has ended`))
+      for (const name of [container.vswitch, ...Object.values(container.nics ?? {})]) {
+        const vswitch = vswitches.find((each) => each.name === name)
+        const port = await vswitch?.port(container.slot)
+        if (vswitch === undefined || port === undefined || port.state === 'ghost' || port.state === 'stray')
+          continue
+        if (port.target !== `container:${container.name}`) continue
+        found.push(portFinding(vswitch, port, `container ${container.name} has ended`))
+      }
     }
   } catch (error) {
     if (!(error instanceof EcdockError)) throw error

@@ -72,7 +72,7 @@ export class Host {
     this.#lookMs = Math.min(LONGEST_LOOK_MS, options.ovsTimeoutMs ?? LONGEST_LOOK_MS)
     this.#docker = new DockerEngine(options.docker)
     this.#around = { kernel, docker: () => this.#docker, hasIpv6: existsSync('/proc/sys/net/ipv6') }
-    this.containers = new SlotContainers(this.#docker)
+    this.containers = new SlotContainers(this.#docker, (name) => this.vswitch(name))
   }
 
   /**

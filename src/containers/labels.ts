@@ -9,12 +9,15 @@ export interface SlotMark {
   name: string
   /** In bytes, when it was asked for. */
   mtu?: number | undefined
+  /** Its further interfaces: by name, such as `eth1`, the vswitch that each is on, in the same slot. */
+  nics?: Readonly<Record<string, string>> | undefined
 }
 
 export const VSWITCH_LABEL = 'ecdock-fast.vswitch'
 export const SLOT_LABEL = 'ecdock-fast.slot'
 const NAME_LABEL = 'ecdock-fast.name'
 const MTU_LABEL = 'ecdock-fast.mtu'
+const NICS_LABEL = 'ecdock-fast.nics'
 
 /** A word that only the container of one start carries, so that it is found when Docker did not tell its id. */
 export const START_LABEL = 'ecdock-fast.start'
@@ -26,6 +29,8 @@ export function encodeMark(mark: SlotMark): Record<string, string> {
     [NAME_LABEL]: mark.name,
   }
   if (mark.mtu !== undefined) labels[MTU_LABEL] = String(mark.mtu)
+  const nics = Object.entries(mark.nics ?? {})
+  if (nics.length > 0) labels[NICS_LABEL] = nics.map(([ifname, vswitch]) => `${ifname}:${vswitch}`).join(' ')
   return labels
 }
 
@@ -42,7 +47,15 @@ export function decodeMark(
   if (vswitch === undefined || vswitch === '' || slot === undefined) return undefined
   if (labels?.[NAME_LABEL] !== name) return undefined
   const mtu = decodeNumber(labels?.[MTU_LABEL])
-  return mtu === undefined ? { vswitch, slot, name } : { vswitch, slot, name, mtu }
+  const nics = decodeNics(labels?.[NICS_LABEL])
+  return { vswitch, slot, name, ...(mtu !== undefined && { mtu }), ...(nics !== undefined && { nics }) }
+}
+
+/** Neither a colon nor a space can be in the name of an interface or a vswitch. */
+function decodeNics(text: string | undefined): Record<string, string> | undefined {
+  if (text === undefined) return undefined
+  const words = [...text.matchAll(/([^ :]+):([^ :]+)/g)]
+  return Object.fromEntries(words.map(([, ifname, vswitch]) => [ifname, vswitch]))
 }
 
 /** A positive decimal number without leading zeros, of at most 8 digits: a slot of a /8 has no more. */

@@ -18,8 +18,13 @@ export interface StartOptions {
   volumes?: readonly string[] | undefined
   /** Give it a terminal. Default true. */
   tty?: boolean | undefined
-  /** In bytes. */
+  /** In bytes, of all its interfaces. */
   mtu?: number | undefined
+  /**
+   * Further interfaces: by name, such as `eth1`, the vswitch that each is on, in the same slot. The interface on the
+   * vswitch that `start` is called for is then `eth0`, and has the default route.
+   */
+  nics?: Readonly<Record<string, string>> | undefined
   /** Aborting undoes what has been done, and fails with CANCELLED. */
   signal?: AbortSignal | undefined
 }
@@ -46,6 +51,8 @@ export interface RestartOptions extends Omit<StartOptions, 'slot' | 'image' | 's
   name?: string | undefined
   /** In bytes. Default: that of the container before. */
   mtu?: number | undefined
+  /** Default: those of the container before. */
+  nics?: Readonly<Record<string, string>> | undefined
   /** How long the old container has to end by itself. Default 10. */
   timeoutSeconds?: number | undefined
 }
@@ -54,7 +61,10 @@ export interface StartedContainer {
   /** Full container id. */
   container: string
   name: string
+  /** On the vswitch that it was started on. */
   port: Port
+  /** Those on further vswitches, in the order of their interfaces' names; absent when there are none. */
+  furtherPorts?: Port[]
 }
 
 /** A container that was started in a slot, running or not. */
@@ -70,4 +80,6 @@ export interface SlotContainer {
   status: string
   /** In bytes, when it was asked for. */
   mtu?: number | undefined
+  /** Its further interfaces: by name, the vswitch that each is on, in the same slot. */
+  nics?: Readonly<Record<string, string>> | undefined
 }

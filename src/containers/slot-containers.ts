@@ -7,10 +7,22 @@ import type { ContainerSpec, ContainerState, DockerEngine } from '../docker/engi
 import { isConflict } from '../docker/failure.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
-import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
+import type { Port, Vswitch } from '../vswitch/vswitch.js'
 import { checkNothingNew } from './kept.js'
 import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
-import { holds, isCode, mtuOf, nothingStarted, slotInUse, takeOut } from './occupancy.js'
+import {
+  type FindVswitch,
+  findNics,
+  lowestFreeSlot,
+  mtusOf,
+  type Nics,
+  nicsThere,
+  plugIn,
+  portsIn,
+  takeOutAll,
+  takeOutHeld,
+} from './nics.js'
+import { holds, isCode, nothingStarted, slotInUse } from './occupancy.js'
 import type {
   RestartOptions,
   SlotContainer,
@@ -32,26 +44,29 @@ const EXIT_MS = 5_000
  */
 export class SlotContainers {
   readonly #engine: DockerEngine
+  readonly #findVswitch: FindVswitch
 
-  constructor(engine: DockerEngine) {
+  constructor(engine: DockerEngine, findVswitch: FindVswitch) {
     this.#engine = engine
+    this.#findVswitch = findVswitch
   }
 
   /**
-   * Creates and starts a container, and plugs it in. When any step fails the container is removed again.
-   * Throws what plugging throws, and IMAGE_NOT_FOUND, CONTAINER_NOT_RUNNING (it has ended at once),
+   * Creates and starts a container, and plugs it in, on all of its vswitches or on none. When any step fails the
+   * container is removed again. Throws what plugging throws, and IMAGE_NOT_FOUND, CONTAINER_NOT_RUNNING (it has ended at once),
    * DOCKER_UNREACHABLE, DOCKER_FAILED and TIMEOUT.
    */
   async start(vswitch: Vswitch, options: StartOptions): Promise<StartedContainer> {
+    const nics = await findNics(vswitch, options.nics, this.#findVswitch)
     if (options.slot !== undefined) {
-      await this.#checkFree(vswitch, options.slot)
-      return this.#startIn(vswitch, options.slot, options)
+      for (const nic of nics) await this.#checkFree(nic.vswitch, options.slot)
+      return this.#startIn(nics, options.slot, options)
     }
     const refused = new Set<number>()
     for (;;) {
-      const slot = await this.#lowestFree(vswitch, refused)
+      const slot = await this.#lowestFree(nics, refused)
       try {
-        return await this.#startIn(vswitch, slot, options)
+        return await this.#startIn(nics, slot, options)
       } catch (error) {
         refused.add(slot)
         if (!isCode(error, 'SLOT_TAKEN') || refused.size === ATTEMPTS) throw error
@@ -80,10 +95,10 @@ export class SlotContainers {
     { remove = true, timeoutSeconds, signal }: StopOptions = {},
   ): Promise<SlotContainer> {
     const found = await this.#require(vswitch, slot)
-    const port = await vswitch.port(slot)
+    const nics = await nicsThere(vswitch, found, this.#findVswitch)
     checkCancelled('stop', signal)
     await this.#engine.stop(found.container, timeoutSeconds)
-    if (port !== undefined && holds(port, found)) await takeOut(vswitch, slot)
+    await takeOutHeld(nics, slot, found)
     if (remove) await this.#engine.remove(found.container)
     return found
   }
@@ -98,15 +113,18 @@ export class SlotContainers {
     if (image !== undefined) return this.#replace(vswitch, slot, { ...options, image })
     checkNothingNew(options)
     const found = await this.#require(vswitch, slot)
-    const before = await vswitch.port(slot)
-    if (before !== undefined && !holds(before, found)) {
-      throw slotInUse(vswitch, slot, `now holds ${before.target}`, `Take that out first: unplug ${slot}`)
+    const nics = await findNics(vswitch, found.nics, this.#findVswitch)
+    const before = await portsIn(nics, slot)
+    for (const [at, port] of before.entries()) {
+      if (port === undefined || holds(port, found)) continue
+      const hint = `Take that out first: --vswitch ${port.vswitch} unplug ${slot}`
+      throw slotInUse(nics[at]?.vswitch ?? vswitch, slot, `now holds ${port.target}`, hint)
     }
     checkCancelled('restart', signal)
     await this.#engine.stop(found.container, timeoutSeconds)
-    await takeOut(vswitch, slot)
+    await takeOutAll(nics, slot)
     try {
-      return await this.#run(vswitch, slot, found, { mtu: mtuOf(before) ?? found.mtu, signal })
+      return await this.#run(nics, slot, found, { mtus: mtusOf(before, found.mtu), signal })
     } catch (error) {
       await this.#engine.stop(found.container, 0)
       throw error
@@ -133,18 +151,18 @@ export class SlotContainers {
     })
   }
 
-  async #lowestFree(vswitch: Vswitch, refused: ReadonlySet<number>): Promise<number> {
+  async #lowestFree(nics: Nics, refused: ReadonlySet<number>): Promise<number> {
     const taken = new Set(refused)
     for (const container of await this.list()) {
-      if (container.vswitch === vswitch.name) taken.add(container.slot)
+      if (nics.some(({ vswitch }) => isOn(vswitch, container))) taken.add(container.slot)
     }
-    const [slot] = await vswitch.freeSlots(1, taken)
-    return slot as number
+    return lowestFreeSlot(nics, taken)
   }
 
   async #checkFree(vswitch: Vswitch, slot: number): Promise<void> {
     checkSlot(parseSubnet(vswitch.subnet), slot)
-    const [port, found] = await Promise.all([vswitch.port(slot), this.find(vswitch, slot)])
+    const [port, containers] = await Promise.all([vswitch.port(slot), this.list()])
+    const found = containers.find((container) => container.slot === slot && isOn(vswitch, container))
     if (port !== undefined && port.state !== 'ghost') {
       throw slotInUse(vswitch, slot, `holds ${port.target}`, 'Choose another slot, or give none.')
     }
@@ -154,17 +172,18 @@ export class SlotContainers {
     }
   }
 
-  async #startIn(vswitch: Vswitch, slot: number, options: StartOptions): Promise<StartedContainer> {
+  async #startIn(nics: Nics, slot: number, options: StartOptions): Promise<StartedContainer> {
     const { image, args = [], env = [], volumes = [], privileged = false, tty = true, mtu, signal } = options
     checkCancelled('start', signal)
+    const [{ vswitch }] = nics
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
-    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu })
+    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu, nics: options.nics })
     const labels = { ...mark, [START_LABEL]: randomUUID() }
     const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
     const container = await this.#create(vswitch, slot, spec, options.name)
     try {
-      return await this.#run(vswitch, slot, { container, name }, { mtu, signal })
+      return await this.#run(nics, slot, { container, name }, { mtus: nics.map(() => mtu), signal })
     } catch (error) {
       throw await this.#removeAfter(asEcdockError(error, 'start'), container)
     }
@@ -204,19 +223,16 @@ export class SlotContainers {
 
   /** Starts a container that there is and plugs it in; when that fails, it may be left running, unplugged. */
   async #run(
-    vswitch: Vswitch,
+    nics: Nics,
     slot: number,
     { container, name }: { container: string; name: string },
-    { mtu, signal }: { mtu?: number | undefined; signal?: AbortSignal | undefined },
+    { mtus, signal }: { mtus: readonly (number | undefined)[]; signal?: AbortSignal | undefined },
   ): Promise<StartedContainer> {
     checkCancelled('start', signal)
     await this.#engine.start(container)
-    const options: PlugOptions = { slot }
-    if (mtu !== undefined) options.mtu = mtu
-    if (signal !== undefined) options.signal = signal
-    let port: Port
+    let ports: Port[]
     try {
-      port = await vswitch.plug({ container }, options)
+      ports = await plugIn(nics, slot, { container }, { mtus, ...(signal !== undefined && { signal }) })
     } catch (error) {
       if (!isCode(error, 'CANCELLED')) await this.#requireRunning(container)
       throw error
@@ -224,10 +240,11 @@ export class SlotContainers {
     try {
       await this.#requireRunning(container)
     } catch (error) {
-      await takeOut(vswitch, slot)
+      await takeOutAll(nics, slot)
       throw error
     }
-    return { container, name, port }
+    const [port, ...furtherPorts] = ports
+    return { container, name, port: port as Port, ...(furtherPorts.length > 0 && { furtherPorts }) }
   }
 
   /**
@@ -263,9 +280,10 @@ export class SlotContainers {
     const { image, signal } = options
     await this.#engine.requireImage(image)
     const found = await this.find(vswitch, slot)
+    const { name = found?.name, mtu = found?.mtu, nics = found?.nics } = options
+    await findNics(vswitch, nics, this.#findVswitch)
     if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds, signal })
-    const { name = found?.name, mtu = found?.mtu } = options
-    return this.start(vswitch, { ...options, slot, name, mtu })
+    return this.start(vswitch, { ...options, slot, name, mtu, nics })
   }
 
   async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {
@@ -288,4 +306,9 @@ export class SlotContainers {
 
 function checkCancelled(op: string, signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new EcdockError('CANCELLED', op, `the ${op} was cancelled`)
+}
+
+/** Whether one of a container's interfaces is on this vswitch. */
+function isOn({ name }: Vswitch, { vswitch, nics = {} }: SlotContainer): boolean {
+  return vswitch === name || Object.values(nics).includes(name)
 }

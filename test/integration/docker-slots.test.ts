@@ -25,15 +25,18 @@ let docker: PrivateDocker
 let engine: DockerEngine
 let containers: SlotContainers
 let vswitch: BookkeepingVswitch
+/** Those that further interfaces can be on. */
+let others: BookkeepingVswitch[]
 
 if (ready) {
   withDocker.before(async () => {
     docker = await startDocker()
     engine = new DockerEngine(docker.docker)
-    containers = new SlotContainers(engine)
+    containers = new SlotContainers(engine, findOther)
   })
   withDocker.before.each(() => {
     vswitch = new BookkeepingVswitch()
+    others = [new BookkeepingVswitch('sim1'), new BookkeepingVswitch('sim2')]
   })
   withDocker.after.each(async () => {
     for (const { container } of await containers.list()) await engine.remove(container)
@@ -69,6 +72,69 @@ test('start creates a container without Docker networking, named after its slot,
   assert.match(await docker.exec(container, ['env']), 'COLOUR=blue')
   assert.match(await docker.exec(container, ['sh', '-c', 'touch /host/x 2>&1 || true']), 'Read-only')
   assert.not.match(await docker.exec(container, ['ip', 'link']), 'eth0')
+})
+
+test('with several interfaces it is in the same slot of several vswitches', async () => {
+  const [sim1, sim2] = others
+  vswitch.plugged.set(1, 'somebody')
+  sim2?.plugged.set(2, 'somebody')
+  const nics = { eth2: 'sim2', eth1: 'sim1' }
+  const started = await containers.start(vswitch, { image: docker.image, args: FOREVER, nics, mtu: 1400 })
+  const { port, furtherPorts = [], container } = started
+  assert.equal(
+    [port, ...furtherPorts].map((each) => [each.vswitch, each.slot]),
+    [
+      ['sim', 3],
+      ['sim1', 3],
+      ['sim2', 3],
+    ],
+  )
+  assert.equal(vswitch.asked.get(3), { slot: 3, ifname: 'eth0', mtu: 1400 })
+  assert.equal(sim1?.asked.get(3), { slot: 3, ifname: 'eth1', mtu: 1400, defaultRoute: false })
+  assert.equal((await containers.find(vswitch, 3))?.nics, { eth1: 'sim1', eth2: 'sim2' })
+
+  await containers.restart(vswitch, 3, { timeoutSeconds: 0 })
+  assert.equal(
+    sim2?.plugged,
+    new Map([
+      [2, 'somebody'],
+      [3, container],
+    ]),
+  )
+  await containers.restart(vswitch, 3, { timeoutSeconds: 0, image: docker.image, args: FOREVER })
+  assert.not.equal(sim2?.plugged.get(3), container)
+  assert.is(sim1?.plugged.size, 1)
+
+  await containers.stop(vswitch, 3, { timeoutSeconds: 0, remove: false })
+  assert.equal([sim1?.plugged.size, sim2?.plugged.size], [0, 1])
+  const error = await refusal(
+    containers.start(sim1 as Vswitch, { slot: 3, image: docker.image }),
+    'SLOT_TAKEN',
+  )
+  assert.match(error.message, 'slot 3 of sim1 is that of container sim-s3, which is exited')
+})
+
+test('when one of several interfaces cannot be had, there is none', async () => {
+  others[1]?.refuse.set(1, new EcdockError('MAC_TAKEN', 'plug', 'no'))
+  const nics = { eth1: 'sim1', eth2: 'sim2' }
+  const start = (further: Record<string, string>) =>
+    containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER, nics: further })
+  await refusal(start(nics), 'MAC_TAKEN')
+  assert.equal([vswitch.plugged.size, others[0]?.plugged.size], [0, 0])
+  await refusal(start({ eth1: 'elsewhere' }), 'VSWITCH_NOT_FOUND')
+  await refusal(start({ eth1: 'sim' }), 'USAGE')
+  await refusal(start({ eth1: 'sim1', eth2: 'sim1' }), 'USAGE')
+  await refusal(start({ eth0: 'sim1' }), 'USAGE')
+  await refusal(start({ 'eth:1': 'sim1' }), 'IFNAME_INVALID')
+  assert.equal(await containers.list(), [])
+})
+
+test('a further vswitch that has been deleted does not keep a container from being stopped', async () => {
+  await containers.start(vswitch, { slot: 1, image: docker.image, args: FOREVER, nics: { eth1: 'sim1' } })
+  others = []
+  await refusal(containers.restart(vswitch, 1, { timeoutSeconds: 0 }), 'VSWITCH_NOT_FOUND')
+  await containers.stop(vswitch, 1, { timeoutSeconds: 0 })
+  assert.is(vswitch.plugged.size, 0)
 })
 
 test('without a slot it takes the lowest one that has neither a port nor a container', async () => {
@@ -374,11 +440,14 @@ class BookkeepingVswitch implements Vswitch {
   /** What its ports say they hold, when it is not the container of the slot. */
   target: string | undefined
   onPlug: (container: string) => unknown = () => {}
+  readonly asked = new Map<number, PlugOptions>()
   readonly #mtu = new Map<number, number>()
 
   constructor(readonly name = 'sim') {}
 
-  async plug(target: Target, { slot = 0, mtu = 1500, signal }: PlugOptions = {}): Promise<Port> {
+  async plug(target: Target, { signal, ...options }: PlugOptions = {}): Promise<Port> {
+    const { slot = 0, mtu = 1500 } = options
+    this.asked.set(slot, options)
     await this.onPlug('container' in target ? target.container : '')
     if (signal?.aborted) throw new EcdockError('CANCELLED', 'plug', 'the plug was cancelled')
     const refusal = this.refuse.get(slot)
@@ -429,11 +498,17 @@ class BookkeepingVswitch implements Vswitch {
       ifname: 'eth0',
       ipv4: `10.0.0.${slot}/24`,
       mtu: this.#mtu.get(slot) ?? 1500,
-      target: this.target ?? `container:${this.name}-s${slot}`,
+      target: this.target ?? `container:sim-s${slot}`,
       netnsId: 1,
       state: 'up',
     }
   }
+}
+
+async function findOther(name: string): Promise<Vswitch> {
+  const other = others.find((each) => each.name === name)
+  if (other !== undefined) return other
+  throw new EcdockError('VSWITCH_NOT_FOUND', 'find vswitch', `there is no vswitch ${name}`)
 }
 
 withDocker.run()

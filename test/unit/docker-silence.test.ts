@@ -8,6 +8,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { SlotContainers } from '../../src/containers/slot-containers.js'
 import { DockerEngine } from '../../src/docker/engine.js'
+import { EcdockError } from '../../src/errors.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { refusal } from '../support/refusal.js'
 
@@ -20,6 +21,10 @@ const VSWITCH = {
   port: async () => undefined,
 } as unknown as Vswitch
 
+const noOther = async (name: string): Promise<never> => {
+  throw new EcdockError('VSWITCH_NOT_FOUND', 'find', `there is no vswitch ${name}`)
+}
+
 for (const creates of [true, false]) {
   const what = creates
     ? 'has created a container all the same: it is removed'
@@ -28,7 +33,7 @@ for (const creates of [true, false]) {
     withDocker(async (engine, docker) => {
       docker.create = (spec) => creates && docker.containers.push(spec)
       docker.containers.push({ Id: 'f'.repeat(64), Labels: { 'ecdock-fast.start': 'of somebody else' } })
-      const start = new SlotContainers(engine).start(VSWITCH, { slot: 1, image: 'debian' })
+      const start = new SlotContainers(engine, noOther).start(VSWITCH, { slot: 1, image: 'debian' })
       const error = await refusal(start, 'TIMEOUT')
       assert.equal(docker.removed, creates ? [ID] : [])
       assert.is(error.message.includes('may still create container sim-s1'), !creates)

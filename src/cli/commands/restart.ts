@@ -5,13 +5,24 @@ import type { CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
 import { containerText } from '../render/container.js'
 import { parseWhole } from '../values.js'
-import { type StartFlags, startFlags, startRequest } from './start.js'
+import { type StartFlags, startFlags, startRequest, vswitchOfEth0 } from './start.js'
 
 export interface RestartFlags extends StartFlags {
   time?: number
 }
 
-const OF_A_NEW_ONE = ['name', 'hostname', 'privileged', 'env', 'volume', 'tty', 'mtu'] as const
+const OF_A_NEW_ONE = [
+  'name',
+  'hostname',
+  'privileged',
+  'env',
+  'volume',
+  'tty',
+  'mtu',
+  'eth1',
+  'eth2',
+  'eth3',
+] as const
 
 export const restart: CommandSpec<RestartFlags> = {
   name: 'restart',
@@ -44,7 +55,7 @@ export const restart: CommandSpec<RestartFlags> = {
       image === undefined ? unchanged(flags) : startRequest(container, flags, invocation.defaults)
     const options = { ...another, ...(time !== undefined && { timeoutSeconds: time }), signal }
     return invocation.withWorld(async (world) => {
-      const vswitch = await invocation.vswitch(world)
+      const vswitch = await vswitchOfEth0(invocation, world, flags)
       const started = await world.containers.restart(vswitch, slot, options)
       return { document: started, text: () => containerText(started, invocation.colors) }
     })

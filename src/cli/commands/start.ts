@@ -1,10 +1,13 @@
 import { Option } from 'commander'
 import type { Settings } from '../../config/settings.js'
 import type { StartOptions } from '../../containers/slot-container.js'
+import { EcdockError } from '../../errors.js'
+import type { Vswitch } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
 import { containerText } from '../render/container.js'
 import { parseWhole } from '../values.js'
+import type { World } from '../world.js'
 
 export interface StartFlags {
   name?: string
@@ -14,6 +17,10 @@ export interface StartFlags {
   volume?: string[]
   tty?: boolean
   mtu?: number
+  eth0?: string
+  eth1?: string
+  eth2?: string
+  eth3?: string
 }
 
 export const start: CommandSpec<StartFlags> = {
@@ -33,6 +40,7 @@ export const start: CommandSpec<StartFlags> = {
   examples: [
     'ecdock-fast --slot=1 start alpine sh',
     'ecdock-fast start -e ROLE=server alpine httpd -f -p 80',
+    'ecdock-fast --slot=1 --eth0=ovs0 --eth1=ovs1 start alpine sh',
   ],
   run: runStart,
 }
@@ -50,6 +58,10 @@ export function startFlags(): Option[] {
     new Option('--no-tty', 'no terminal for the container'),
     new Option('--mtu <BYTES>', 'of the interface (default: 1500)').argParser((text) =>
       parseWhole(text, 'MTU', 68, 65_535),
+    ),
+    new Option('--eth0 <VSWITCH>', 'the vswitch that eth0 is on, as --vswitch says it'),
+    ...['eth1', 'eth2', 'eth3'].map(
+      (ifname) => new Option(`--${ifname} <VSWITCH>`, `one more interface, in the same slot of that vswitch`),
     ),
   ]
 }
@@ -74,7 +86,26 @@ export function startRequest(
     ...(env.length > 0 && { env }),
     ...(volumes.length > 0 && { volumes }),
     ...(mtu !== undefined && { mtu }),
+    ...furtherNics(flags),
   }
+}
+
+function furtherNics({ eth1, eth2, eth3 }: StartFlags): Pick<StartOptions, 'nics'> {
+  const nics = Object.entries({ eth1, eth2, eth3 }).flatMap(([ifname, vswitch]) =>
+    vswitch === undefined ? [] : [[ifname, vswitch] as const],
+  )
+  return nics.length === 0 ? {} : { nics: Object.fromEntries(nics) }
+}
+
+/** The vswitch of a container's first interface: that of `--eth0`, else the one that every command would take. */
+export function vswitchOfEth0(invocation: Invocation, world: World, { eth0 }: StartFlags): Promise<Vswitch> {
+  const { vswitch } = invocation.options
+  if (eth0 === undefined) return invocation.vswitch(world)
+  if (vswitch === undefined || vswitch === eth0) return world.vswitch(eth0)
+  const message = `eth0 cannot be on ${eth0} and on ${vswitch}`
+  throw new EcdockError('USAGE', invocation.command, message, {
+    hint: 'Give --eth0 or --vswitch, or both the same.',
+  })
 }
 
 async function runStart(invocation: Invocation, args: string[], flags: StartFlags): Promise<Answer> {
@@ -82,7 +113,7 @@ async function runStart(invocation: Invocation, args: string[], flags: StartFlag
   const slot = options.slot ?? defaults.slot
   const request = { ...startRequest(args, flags, defaults), ...(slot !== undefined && { slot }) }
   return invocation.withWorld(async (world) => {
-    const vswitch = await invocation.vswitch(world)
+    const vswitch = await vswitchOfEth0(invocation, world, flags)
     const started = await world.containers.start(vswitch, { ...request, signal })
     return { document: started, text: () => containerText(started, invocation.colors) }
   })

@@ -4,5 +4,6 @@ import { portLine } from './port.js'
 
 /** A container that has just been started in a slot. */
 export function containerText(started: StartedContainer, colors: Colors): string {
-  return `${colors.bold(started.name)}  ${started.container.slice(0, 12)}\n${portLine(started.port, colors)}`
+  const ports = [started.port, ...(started.furtherPorts ?? [])].map((port) => portLine(port, colors))
+  return [`${colors.bold(started.name)}  ${started.container.slice(0, 12)}`, ...ports].join('\n')
 }
