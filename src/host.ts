@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from './addressing/ipv6-prefix.js'
-import { parseSubnet } from './addressing/subnet.js'
-import { type CleanupReport, cleanup, type Sight } from './cleanup.js'
+import { lowestFreeSlots } from './addressing/slot.js'
+import { parseSubnet, type Subnet } from './addressing/subnet.js'
+import { type CleanupOptions, type CleanupReport, cleanup, type Sight } from './cleanup.js'
 import { SlotContainers } from './containers/slot-containers.js'
 import { DockerEngine } from './docker/engine.js'
 import { EcdockError, type ErrorCode } from './errors.js'
@@ -23,6 +24,7 @@ import {
   listOvsBridges,
   type OvsBridge,
 } from './vswitch/ovs/bridge.js'
+import { OpenVswitch } from './vswitch/ovs/open-vswitch.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 
@@ -63,7 +65,7 @@ export class Host {
   readonly #lookMs: number
   readonly #docker: DockerEngine
   readonly #around: Surroundings
-  #ovsdb: Promise<OvsdbClient> | undefined
+  #ovs: Promise<OpenVswitch> | undefined
 
   private constructor(kernel: Kernel, options: HostOptions) {
     this.kernel = kernel
@@ -107,9 +109,10 @@ export class Host {
     }
     const other = await findBridge(this.kernel, record.name)
     if (other !== undefined) throw exists(record.name)
-    const client = await this.#connectOvsdb()
-    await createOvsBridge(this.kernel, client, record, subnet, { usermode, device, hasIpv6 })
-    return this.#switch(ovsBackend(record, usermode, client))
+    const ovs = await this.#connectOvs()
+    await createOvsBridge(this.kernel, ovs.client, record, subnet, { usermode, device, hasIpv6 })
+    const vswitch = this.#switch(ovsBackend(record, usermode, ovs))
+    return await this.#withSlots(vswitch, subnet, options.slots ?? 0)
   }
 
   /** An existing vswitch. Throws VSWITCH_NOT_FOUND. */
@@ -132,30 +135,37 @@ export class Host {
   async deleteVswitch(name: string): Promise<void> {
     const backend = await this.#find(name)
     if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
-    else await deleteOvsBridge(this.kernel, await this.#connectOvsdb(), name)
+    else await this.#deleteOvsBridge(name)
   }
 
   /** Removes what crashes and ended containers left behind, only what is ours. */
-  async cleanup(options: { dryRun?: boolean } = {}): Promise<CleanupReport> {
-    return cleanup(
-      { kernel: this.kernel, containers: this.containers, look: () => this.#look() },
-      options.dryRun ?? false,
-    )
+  async cleanup(options: CleanupOptions = {}): Promise<CleanupReport> {
+    return cleanup({ kernel: this.kernel, containers: this.containers, look: () => this.#look() }, options)
   }
 
   /** Closes the connections. What is plugged in stays plugged in. */
   async close(): Promise<void> {
-    const ovsdb = this.#ovsdb
-    this.#ovsdb = undefined
-    await Promise.allSettled([ovsdb?.then((client) => client.close()), this.#docker.close()])
+    const ovs = this.#ovs
+    this.#ovs = undefined
+    await Promise.allSettled([ovs?.then((one) => one.close()), this.#docker.close()])
+  }
+
+  async #deleteOvsBridge(name: string): Promise<void> {
+    const ovs = await this.#connectOvs()
+    await deleteOvsBridge(this.kernel, ovs.client, name)
+    await ovs.forget(name)
   }
 
   async #look(): Promise<Sight> {
     const bridges = (await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record)))
-    const client = await this.#ovsdbIfThere()
-    if (client instanceof EcdockError) return { vswitches: bridges, isLeftOver: client }
-    const ovs = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, client)))
-    return { vswitches: [...bridges, ...ovs], isLeftOver: (name, record) => isLeftOver(client, name, record) }
+    const ovs = await this.#ovsIfThere()
+    if (ovs instanceof EcdockError) return { vswitches: bridges, isLeftOver: ovs }
+    const { client } = ovs
+    const others = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, ovs)))
+    return {
+      vswitches: [...bridges, ...others],
+      isLeftOver: (name, record) => isLeftOver(client, name, record),
+    }
   }
 
   #switch(backend: Backend): Vswitch {
@@ -165,16 +175,16 @@ export class Host {
   async #find(name: string): Promise<Backend> {
     const bridge = await findBridge(this.kernel, name)
     if (bridge !== undefined) return bridgeBackend(bridge)
-    const client = await this.#ovsdbIfThere()
-    if (client instanceof EcdockError) {
+    const ovs = await this.#ovsIfThere()
+    if (ovs instanceof EcdockError) {
       throw new EcdockError('VSWITCH_NOT_FOUND', 'find vswitch', `there is no vswitch ${name}`, {
         hint: `Open vSwitch was not asked: nothing answers at ${this.#ovsdbEndpoint}. "ecdock-fast ls" shows the vswitches.`,
-        cause: client,
+        cause: ovs,
       })
     }
-    const ovs = listOvsBridges(client).find((record) => record.name === name)
-    if (ovs !== undefined) return ovsOf(ovs, client)
-    const foreign = client.replica.byName('Bridge', name) !== undefined
+    const found = listOvsBridges(ovs.client).find((record) => record.name === name)
+    if (found !== undefined) return ovsOf(found, ovs)
+    const foreign = ovs.client.replica.byName('Bridge', name) !== undefined
     throw new EcdockError(
       'VSWITCH_NOT_FOUND',
       'find vswitch',
@@ -185,28 +195,40 @@ export class Host {
     )
   }
 
-  async #connectOvsdb(): Promise<OvsdbClient> {
-    this.#ovsdb ??= OvsdbClient.connect(this.#ovsdbEndpoint, {
+  /** Slots that are ready before anything is plugged in; the vswitch goes again when they cannot be made so. */
+  async #withSlots(vswitch: Vswitch, subnet: Subnet, count: number): Promise<Vswitch> {
+    if (count === 0) return vswitch
+    try {
+      await vswitch.reserve(lowestFreeSlots(subnet, new Set(), count))
+      return vswitch
+    } catch (error) {
+      await this.deleteVswitch(vswitch.name).catch(() => {})
+      throw error
+    }
+  }
+
+  async #connectOvs(): Promise<OpenVswitch> {
+    this.#ovs ??= OvsdbClient.connect(this.#ovsdbEndpoint, {
       connectTimeoutMs: this.#lookMs,
       requestTimeoutMs: this.#ovsTimeoutMs,
-    })
+    }).then((client) => new OpenVswitch(client, this.#ovsdbEndpoint))
     try {
-      return await this.#ovsdb
+      return await this.#ovs
     } catch (error) {
-      this.#ovsdb = undefined
+      this.#ovs = undefined
       throw error
     }
   }
 
   /**
-   * The database with its replica up to date, or why there is none: many hosts have no Open vSwitch, or one that
+   * Open vSwitch with its replica up to date, or why there is none: many hosts have no Open vSwitch, or one that
    * hangs, and need none for the other kinds.
    */
-  async #ovsdbIfThere(): Promise<OvsdbClient | EcdockError> {
+  async #ovsIfThere(): Promise<OpenVswitch | EcdockError> {
     try {
-      const client = await this.#connectOvsdb()
-      await client.transact([comment('ecdock-fast: look')], { timeoutMs: this.#lookMs })
-      return client
+      const ovs = await this.#connectOvs()
+      await ovs.client.transact([comment('ecdock-fast: look')], { timeoutMs: this.#lookMs })
+      return ovs
     } catch (error) {
       if (error instanceof EcdockError && NO_ANSWER.has(error.code)) return error
       throw error
@@ -214,8 +236,8 @@ export class Host {
   }
 }
 
-function ovsOf(record: OvsBridge, client: OvsdbClient): Backend {
-  return ovsBackend(record, record.usermode, client)
+function ovsOf(record: OvsBridge, ovs: OpenVswitch): Backend {
+  return ovsBackend(record, record.usermode, ovs)
 }
 
 function exists(name: string): EcdockError {

@@ -1,4 +1,4 @@
-export type { CleanupReport, FailedRemoval, Removal } from './cleanup.js'
+export type { CleanupOptions, CleanupReport, FailedRemoval, Removal } from './cleanup.js'
 export type {
   RestartOptions,
   SlotContainer,

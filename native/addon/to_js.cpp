@@ -21,6 +21,7 @@ Napi::Value to_js(Napi::Env env, const plan::Outcome& outcome) {
   if (outcome.ok) {
     if (!outcome.ifname.empty()) object.Set("ifname", outcome.ifname);
     if (outcome.netns_id != 0) object.Set("netnsId", static_cast<double>(outcome.netns_id));
+    if (outcome.ifindex != 0) object.Set("ifindex", outcome.ifindex);
     return object;
   }
   object.Set("step", static_cast<double>(outcome.step));

@@ -62,6 +62,10 @@ struct AwaitReady {
   std::string netns;
   std::string name;
 };
+struct AnnounceAddresses {
+  std::string netns;
+  std::string name;
+};
 struct CheckVacant {
   std::string netns;
   std::string name;
@@ -73,7 +77,7 @@ struct CheckAlive {
 };
 
 using Step = std::variant<AddVeth, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum, SetSysctl,
-                          AddNamespace, AwaitReady, CheckVacant, CheckAlive>;
+                          AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
 using Plan = std::vector<Step>;
 
 struct Outcome {
@@ -81,6 +85,7 @@ struct Outcome {
   double ms = 0;
   std::string ifname;     // what the Vacant step chose or was given
   uint64_t netns_id = 0;  // of the Vacant step's namespace
+  int ifindex = 0;        // of the pair's primary end, when a Ready step has asked for it
   size_t step = 0;        // the one that failed
   Error error;
   std::string taken;     // "name", "mac" or "address"

@@ -1,4 +1,4 @@
-import type { CleanupReport } from '../cleanup.js'
+import type { CleanupOptions, CleanupReport } from '../cleanup.js'
 import type { SlotContainers } from '../containers/slot-containers.js'
 import type { HostOptions } from '../host.js'
 import type { Kernel } from '../kernel/kernel.js'
@@ -12,7 +12,7 @@ export interface World {
   vswitch(name: string): Promise<Vswitch>
   vswitches(): Promise<Vswitch[]>
   deleteVswitch(name: string): Promise<void>
-  cleanup(options?: { dryRun?: boolean }): Promise<CleanupReport>
+  cleanup(options?: CleanupOptions): Promise<CleanupReport>
   close(): Promise<void>
 }
 

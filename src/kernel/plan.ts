@@ -15,6 +15,7 @@ export type Step =
   | SysctlStep
   | NamespaceStep
   | ReadyStep
+  | AnnounceStep
   | VacantStep
   | AliveStep
 
@@ -93,7 +94,10 @@ export interface ChecksumStep {
   name: string
 }
 
-/** Writes one file under /proc/sys/net; `key` is the path below it, such as `ipv6/conf/default/disable_ipv6`. */
+/**
+ * Writes one file under /proc/sys/net; `key` is the path below it, such as `ipv6/conf/default/disable_ipv6`. `{ifname}`
+ * in it stands for the name that the plan's `vacant` step found.
+ */
 export interface SysctlStep {
   op: 'sysctl'
   netns: string
@@ -109,6 +113,16 @@ export interface SysctlStep {
  */
 export interface ReadyStep {
   op: 'ready'
+  netns: string
+  name: string
+}
+
+/**
+ * Tells the neighbours which MAC the addresses of a link have: gratuitous ARP (RFC 5227 section 3) and unsolicited
+ * neighbour advertisements (RFC 4861 section 7.2.6). Belongs behind `ready`: frames are lost before.
+ */
+export interface AnnounceStep {
+  op: 'announce'
   netns: string
   name: string
 }
@@ -154,6 +168,8 @@ export interface PlanDone {
   ifname?: string
   /** Of the `vacant` step's namespace: the inode number of its nsfs file. */
   netnsId?: number
+  /** Index of the primary end of the pair that was made, when a `ready` step waited for it. */
+  ifindex?: number
 }
 
 export interface PlanFailed {

@@ -3,7 +3,7 @@ import { checkSlot, lowestFreeSlots, type SlotLimits } from '../addressing/slot.
 import { EcdockError } from '../errors.js'
 import { locateTarget, resolveTarget } from '../target/resolve.js'
 import type { ResolvedTarget } from '../target/target.js'
-import type { Backend, Surroundings } from './backend.js'
+import type { Backend, ForeignPorts, Surroundings } from './backend.js'
 import { slotTaken } from './plug-failure.js'
 import { readPorts, takenSlots } from './port-reading.js'
 import type { PlugRequest, Port } from './vswitch.js'
@@ -54,7 +54,7 @@ export class Admission {
   async admit(items: readonly Item[], refuse: (item: Item, error: unknown) => void): Promise<Admitted[]> {
     this.#known = undefined
     const resolved: { item: Item; target: ResolvedTarget }[] = []
-    let foreign: ReadonlyMap<number, string> | undefined
+    let foreign: ForeignPorts | undefined
     try {
       foreign = this.#backend.foreign?.()
     } catch (error) {
@@ -117,7 +117,7 @@ export class Admission {
 
   async #checkMac(mac: string): Promise<void> {
     const wanted = parseMac(mac)
-    const holder = (await this.#ports()).find((port) => port.mac === wanted && port.state !== 'ghost')
+    const holder = (await this.#ports()).find((port) => port.mac === wanted)
     if (holder === undefined) return
     const message = `MAC ${wanted} is taken on ${this.#backend.name}, by ${holder.target} in slot ${holder.slot}`
     throw new EcdockError('MAC_TAKEN', 'plug', message, { hint: 'Choose another MAC, or give none.' })
@@ -160,11 +160,7 @@ export class Admission {
 }
 
 /** Passes a slot that was asked for; `foreign` is what {@link Backend.foreign} told. */
-export function checkAskedSlot(
-  backend: Backend,
-  slot: number,
-  foreign: ReadonlyMap<number, string> | undefined,
-): void {
+export function checkAskedSlot(backend: Backend, slot: number, foreign: ForeignPorts | undefined): void {
   checkSlot(backend.subnet, slot, slotLimits(backend))
   const holder = foreign?.get(slot)
   if (holder !== undefined) throw slotTaken(backend.name, slot, holder)

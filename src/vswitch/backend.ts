@@ -19,6 +19,19 @@ export interface Surroundings {
 export interface MadePort {
   wiring: Wiring
   port: Port
+  /** Of the host side. */
+  ifindex: number
+}
+
+/** What a switch keeps of a slot. */
+export interface KeptSlot {
+  ofport?: number
+}
+
+/** Who has a slot that is not ours to give. */
+export interface ForeignPorts {
+  get(slot: number): string | undefined
+  slots(): Iterable<number>
 }
 
 /**
@@ -46,14 +59,18 @@ export interface Backend {
    * undefined. A port that failed is disconnected again; its interfaces are the caller's.
    */
   connect?(made: readonly MadePort[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]>
-  /** Forgets the ports of these slots. The caller deletes their interfaces at the same time. */
-  disconnect?(slots: readonly number[]): Promise<void>
-  /** Slots that the switch itself remembers, whether or not their interfaces are there. */
-  remembered?(): Promise<ReadonlyMap<number, Partial<Port>>>
+  /** Waits until the switch has noticed that the interfaces of these slots are gone. */
+  vanished?(slots: readonly number[]): Promise<void>
+  /** What the switch itself keeps of slots, whether or not their interfaces are there. */
+  kept?(): ReadonlyMap<number, KeptSlot>
   /** Slots that are taken on the switch by what is not ours, and by what. */
-  foreign?(): ReadonlyMap<number, string>
-  /** Lets go of ports of ours that have lost their device, so that these slots can be used again. */
-  dropGhosts?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
+  foreign?(): ForeignPorts
+  /** Makes slots ready for an interface, when something has to be done for that. */
+  prepare?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
+  /** Writes beforehand what the switch keeps of these slots. */
+  reserve?(slots: readonly number[]): Promise<void>
+  /** Forgets what the switch keeps of these slots, which hold nothing. */
+  release?(slots: readonly number[]): Promise<void>
   /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
   explain?(wiring: Wiring, netnsId: number): string[]
 }

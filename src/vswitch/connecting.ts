@@ -36,19 +36,8 @@ async function attempt(
   }
 }
 
-/** Takes ports out that are connected, because the caller will never hear of them. */
-export async function takeBack(
-  backend: Backend,
-  around: Surroundings,
-  made: readonly MadePort[],
-): Promise<void> {
-  if (made.length === 0) return
-  const slots = made.map(({ wiring }) => wiring.slot)
-  await Promise.allSettled([takeDown(backend, around, made), backend.disconnect?.(slots)])
-}
-
 /** Takes the interfaces down again, as far as they are still those that were made; what went wrong, if anything. */
-async function takeDown(
+export async function takeDown(
   backend: Backend,
   { kernel }: Surroundings,
   made: readonly MadePort[],

@@ -20,11 +20,11 @@ export async function makeAll(
   wirings: readonly Wiring[],
 ): Promise<(MadePort | PlanFailed)[]> {
   const plans = wirings.map((wiring) => planOf(backend, wiring))
-  const ghosts = backend.dropGhosts?.(
+  const preparing = backend.prepare?.(
     wirings.map((wiring) => wiring.slot),
     around,
   )
-  if (ghosts !== undefined) await ghosts
+  if (preparing !== undefined) await preparing
   const pending = around.kernel.execute(plans)
   // What is known of the ports beforehand is put together while the kernel works.
   const drafts = wirings.map((wiring) => draft(backend, around, wiring))
@@ -38,8 +38,8 @@ export async function make(
   around: Surroundings,
   wiring: Wiring,
 ): Promise<MadePort | PlanFailed> {
-  const ghosts = backend.dropGhosts?.([wiring.slot], around)
-  if (ghosts !== undefined) await ghosts
+  const preparing = backend.prepare?.([wiring.slot], around)
+  if (preparing !== undefined) await preparing
   const pending = around.kernel.execute([planOf(backend, wiring)])
   const port = draft(backend, around, wiring)
   const [outcome] = await pending
@@ -104,5 +104,5 @@ function ended(wiring: Wiring, port: Port, outcome: PlanOutcome): MadePort | Pla
   port.ifname = outcome.ifname ?? wiring.ifname
   port.netnsId = outcome.netnsId ?? 0
   port.ms = outcome.ms
-  return { wiring, port }
+  return { wiring, port, ifindex: outcome.ifindex ?? 0 }
 }

@@ -2,7 +2,7 @@ import { asEcdockError } from '../errors.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { Admission, type Admitted, type Item } from './admission.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
-import { cancelled, connectAll, takeBack } from './connecting.js'
+import { cancelled, connectAll, takeDown } from './connecting.js'
 import { isMade, lostARace, makeAll, reasonOf } from './making.js'
 import type { BulkOptions, PlugOutcome, PlugRequest } from './vswitch.js'
 import type { Wiring } from './wiring.js'
@@ -135,7 +135,8 @@ export class Plugging {
         untold.push({ item, port })
       }
     }
-    await takeBack(
+    // They are connected, but the caller will never hear of them.
+    await takeDown(
       this.#backend,
       this.#around,
       untold.map(({ port }) => port),

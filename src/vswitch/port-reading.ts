@@ -1,6 +1,6 @@
 import { slotAddress } from '../addressing/slot.js'
 import type { Link } from '../kernel/kernel.js'
-import type { Backend, Surroundings } from './backend.js'
+import type { Backend, KeptSlot, Surroundings } from './backend.js'
 import { hostSideLinks, hostSidesByName } from './host-side.js'
 import { hostIfname, slotOfHostIfname } from './names.js'
 import { type PortRecord, parsePortAlias } from './record.js'
@@ -8,8 +8,8 @@ import type { Port } from './vswitch.js'
 
 /** The vswitch's ports by slot, read from the kernel and from what the switch itself remembers. */
 export async function readPorts(backend: Backend, around: Surroundings): Promise<Port[]> {
-  const [links, remembered] = await Promise.all([hostSideLinks(backend, around), backend.remembered?.()])
-  return merge(backend, around, links, remembered)
+  const links = await hostSideLinks(backend, around)
+  return merge(backend, around, links, backend.kept?.())
 }
 
 /**
@@ -18,7 +18,7 @@ export async function readPorts(backend: Backend, around: Surroundings): Promise
  */
 export async function takenSlots(backend: Backend, around: Surroundings): Promise<Set<number>> {
   const links = await hostSideLinks(backend, around)
-  const taken = new Set(backend.foreign?.().keys())
+  const taken = new Set(backend.foreign?.().slots())
   for (const link of links) {
     const slot = slotOfHostIfname(backend.name, link.name)
     if (slot !== undefined) taken.add(slot)
@@ -33,32 +33,39 @@ export async function readPort(
   slot: number,
 ): Promise<Port | undefined> {
   const [link] = await hostSidesByName(backend, around, [hostIfname(backend.name, slot)])
-  const all = await backend.remembered?.()
-  const remembered = all?.get(slot)
-  const only = all && new Map(remembered === undefined ? [] : [[slot, remembered]])
-  return merge(backend, around, link === undefined ? [] : [link], only).find((port) => port.slot === slot)
+  if (link === undefined) return undefined
+  return merge(backend, around, [link], backend.kept?.()).find((port) => port.slot === slot)
+}
+
+/** Slots of which the switch keeps something, and which hold nothing. */
+export async function reservedSlots(backend: Backend, around: Surroundings): Promise<number[]> {
+  const kept = backend.kept?.()
+  if (kept === undefined || kept.size === 0) return []
+  const full = new Set<number | undefined>(
+    (await hostSideLinks(backend, around)).map((link) => slotOfHostIfname(backend.name, link.name)),
+  )
+  return [...kept.keys()].filter((slot) => !full.has(slot)).sort((a, b) => a - b)
 }
 
 function merge(
   backend: Backend,
   around: Surroundings,
   links: readonly Link[],
-  remembered: ReadonlyMap<number, Partial<Port>> | undefined,
+  kept: ReadonlyMap<number, KeptSlot> | undefined,
 ): Port[] {
   const ports = new Map<number, Port>()
   for (const link of links) {
     const record = ownRecord(backend, link)
     if (record === undefined) continue
-    const connected = remembered === undefined || remembered.has(record.slot)
+    const known = kept?.get(record.slot)
+    const connected = kept === undefined || known !== undefined
     const state = !connected ? 'stray' : link.up && link.carrier ? 'up' : 'down'
-    const port: Port = { ...portOf(backend, around, record, link.mtu), state, stats: link.stats }
-    ports.set(record.slot, { ...port, ...remembered?.get(record.slot) })
-  }
-  for (const [slot, known] of remembered ?? []) {
-    if (ports.has(slot) || slot > backend.subnet.lastSlot) continue
-    const mac = slotAddress(backend.subnet, slot, backend.ipv6Prefix).mac
-    const record = { vswitch: backend.name, slot, ifname: '', netnsId: 0, mac, target: '' }
-    ports.set(slot, { ...portOf(backend, around, record, 0), ...known, state: 'ghost' })
+    ports.set(record.slot, {
+      ...portOf(backend, around, record, link.mtu),
+      state,
+      stats: link.stats,
+      ...known,
+    })
   }
   return [...ports.values()].sort((a, b) => a.slot - b.slot)
 }

@@ -3,12 +3,12 @@ import { explainSteps } from '../kernel/explain.js'
 import type { Step } from '../kernel/plan.js'
 import { ownNetwork, resolveTarget } from '../target/resolve.js'
 import type { Target } from '../target/target.js'
-import { slotLimits } from './admission.js'
+import { checkAskedSlot, slotLimits } from './admission.js'
 import type { Backend, Surroundings } from './backend.js'
 import { plugDirectly } from './plug-directly.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
-import { readPort, readPorts, takenSlots } from './port-reading.js'
+import { readPort, readPorts, reservedSlots, takenSlots } from './port-reading.js'
 import { filledAlias } from './record.js'
 import { unplugAll } from './unplugging.js'
 import type {
@@ -89,6 +89,22 @@ export class SlotSwitch implements Vswitch {
     const taken = await takenSlots(this.#backend, this.#around)
     for (const slot of except) taken.add(slot)
     return lowestFreeSlots(this.#backend.subnet, taken, count, slotLimits(this.#backend))
+  }
+
+  async reserve(slots: readonly number[]): Promise<void> {
+    for (const slot of slots) checkAskedSlot(this.#backend, slot, this.#backend.foreign?.())
+    await this.#backend.reserve?.(slots)
+  }
+
+  reservedSlots(): Promise<number[]> {
+    return reservedSlots(this.#backend, this.#around)
+  }
+
+  async release(slots?: readonly number[]): Promise<number[]> {
+    const reserved = await this.reservedSlots()
+    const wanted = slots === undefined ? reserved : reserved.filter((slot) => slots.includes(slot))
+    if (wanted.length > 0) await this.#backend.release?.(wanted)
+    return wanted
   }
 
   async explain(target: Target, options: PlugOptions = {}): Promise<string[]> {

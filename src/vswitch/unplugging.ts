@@ -51,20 +51,17 @@ async function unplugSome(
   try {
     const { kernel } = around
     const slotsWanted = [...wanted]
-    const remembered = await backend.remembered?.()
     const links = slotsWanted.map((slot) => ({
       name: hostIfname(backend.name, slot),
       mark: portMark(backend.name, slot),
     }))
-    // Both wait, for different things: vswitchd for its own work, the kernel for its grace periods.
-    const [removals] = await Promise.all([
-      unlessDeleted(backend, kernel.deleteMarkedLinks(backend.netns, links)),
-      backend.disconnect?.(slotsWanted),
-    ])
+    const removals = await unlessDeleted(backend, kernel.deleteMarkedLinks(backend.netns, links))
+    const gone: number[] = []
     for (const [at, slot] of slotsWanted.entries()) {
-      if (removals[at] === 'deleted' || remembered?.has(slot) === true) continue
-      refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
+      if (removals[at] === 'deleted') gone.push(slot)
+      else refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
     }
+    if (gone.length > 0) await backend.vanished?.(gone)
   } catch (error) {
     for (const slot of wanted) refused.set(slot, asEcdockError(error, 'unplug'))
   }

@@ -18,6 +18,8 @@ export interface VswitchOptions {
   usermode?: boolean
   /** Kind `ovs`: an existing interface of the host that joins the bridge as its uplink. */
   device?: string
+  /** Kind `ovs`: how many slots to make ready beforehand, from the lowest; see {@link Vswitch.reserve}. Default 0. */
+  slots?: number
 }
 
 export interface PlugOptions {
@@ -31,8 +33,46 @@ export interface PlugOptions {
   mac?: string
   /** Give the target a default route by the switch's address, unless it has one. Default true. */
   defaultRoute?: boolean
+  /**
+   * Kind `ovs`: the VLAN that the slot is in, 1 to 4094: the target's frames have no tag, and nobody outside the VLAN
+   * gets them (Port.tag of vswitch.xml). Such a slot has no slot flow, because a flow passes VLANs over.
+   */
+  vlan?: number
+  /**
+   * Kind `ovs`: the VLANs, 1 to 4094 each, whose frames the target sends and gets with a tag (Port.trunks of
+   * vswitch.xml). Together with `vlan`, which is then that of its frames without one (vlan_mode=native-untagged).
+   */
+  trunks?: readonly number[]
+  /**
+   * Kind `ovs`, kernel datapath: what the target can send at most, in kbit/s; the rest is dropped
+   * (Interface.ingress_policing_rate of vswitch.xml).
+   */
+  ingressRate?: number
+  /** How much it can send at once beyond that, in kbit. Open vSwitch's default is 8000. */
+  ingressBurst?: number
+  /** More routes for the target, in order; they go when the interface does. */
+  routes?: readonly PlugRoute[]
+  /**
+   * Settings of the target's network, by sysctl(8)'s names, such as `net.ipv4.ip_forward`. The word `IFNAME` in
+   * one stands for the interface that is plugged in: `net.ipv4.conf.IFNAME.rp_filter`. Only what belongs to a network
+   * namespace can be set. Those of the interface go with it; others stay when the target is unplugged.
+   */
+  sysctls?: Readonly<Record<string, string | number>>
+  /**
+   * Tell the neighbours at once which MAC the target's addresses have now (RFC 5227 section 3, RFC 4861 section
+   * 7.2.6). Default: when it is given another MAC than the slot's own.
+   */
+  announce?: boolean
   /** Aborting undoes what has not come to its end, which then fails with CANCELLED. */
   signal?: AbortSignal
+}
+
+/** Of the address family of `via`; `to` too, unless it is `default`. */
+export interface PlugRoute {
+  /** `default`, or a network such as `10.9.0.0/16` or `fd00:9::/64`. */
+  to: string
+  /** The next hop, which the target can reach by the interface, such as `10.0.0.9`. */
+  via: string
 }
 
 export interface PlugRequest extends Omit<PlugOptions, 'signal'> {
@@ -111,6 +151,15 @@ export interface Vswitch {
    * when there are fewer.
    */
   freeSlots(count?: number, except?: Iterable<number>): Promise<number[]>
+  /**
+   * Kind `ovs`: writes the rows and flows of these slots now rather than when they are first used, so that the first plug
+   * into each costs no transaction. Throws SLOT_TAKEN and what OVSDB gives. Other kinds keep nothing of a slot.
+   */
+  reserve(slots: readonly number[]): Promise<void>
+  /** Kind `ovs`: the slots that have rows and hold nothing. */
+  reservedSlots(): Promise<number[]>
+  /** Kind `ovs`: deletes the rows and flows of those of these slots, by default of all, that hold nothing; tells which. */
+  release(slots?: readonly number[]): Promise<number[]>
   /** The ip and ovs-vsctl commands that do what this plug would do; nothing is changed. */
   explain(target: Target, options?: PlugOptions): Promise<string[]>
 }

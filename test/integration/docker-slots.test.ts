@@ -458,6 +458,16 @@ class BookkeepingVswitch implements Vswitch {
     return this.#port(slot)
   }
 
+  async reserve(): Promise<void> {}
+
+  async reservedSlots(): Promise<number[]> {
+    return []
+  }
+
+  async release(): Promise<number[]> {
+    return []
+  }
+
   async unplug(slot: number): Promise<void> {
     if (!this.plugged.delete(slot)) throw new EcdockError('SLOT_EMPTY', 'unplug', `slot ${slot} is empty`)
   }

@@ -136,6 +136,16 @@ class FakeVswitch implements Vswitch {
     private readonly calls: string[],
   ) {}
 
+  async reserve(): Promise<void> {}
+
+  async reservedSlots(): Promise<number[]> {
+    return []
+  }
+
+  async release(): Promise<number[]> {
+    return []
+  }
+
   async plug(target: PlugRequest['target'], options = {}): Promise<Port> {
     const [outcome] = this.#plugAll([{ ...options, target }])
     if (outcome?.ok === true) return outcome.port

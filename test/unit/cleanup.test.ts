@@ -49,7 +49,7 @@ function world(kernel: Kernel, sight: Sight) {
 test('what cannot be removed does not keep the rest from being removed', async () => {
   const { vswitch, unplugged } = ghosts('ovs0', [1, 2, 3], { 1: lost, 2: empty })
   const { kernel } = kernelWith({})
-  const report = await cleanup(world(kernel, { vswitches: [vswitch], isLeftOver: away }), false)
+  const report = await cleanup(world(kernel, { vswitches: [vswitch], isLeftOver: away }))
   assert.equal(unplugged, [3])
   assert.equal(
     report.removed.map(({ name }) => name),
@@ -69,7 +69,7 @@ test('a vswitch whose ports cannot be read does not keep the others from being l
     ports: () => Promise.reject(lost),
   } as Vswitch
   const { kernel } = kernelWith({})
-  const report = await cleanup(world(kernel, { vswitches: [broken, vswitch], isLeftOver: away }), false)
+  const report = await cleanup(world(kernel, { vswitches: [broken, vswitch], isLeftOver: away }))
   assert.equal(unplugged, [7])
   assert.equal(report.skipped, ['The ports of ovs0 were not looked at: The connection was lost.'])
 })
@@ -78,7 +78,7 @@ const PORT = 'ecdock-fast port vswitch=ovs0 slot=1 ifname=eth0 netns=1 mac=52:00
 
 test('a port is left alone when OVSDB does not say whether its vswitch is gone', async () => {
   const { kernel, deleted } = kernelWith({ 'ovs0-s1': `${PORT} target=netns:a` })
-  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver: away }), false)
+  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver: away }))
   assert.equal(report.removed, [])
   assert.equal(report.skipped, [
     'What may be ports of Open vSwitch was left alone (ovs0-s1): No OVSDB server can be reached.',
@@ -93,7 +93,7 @@ test('a port is removed only when its own database says that its vswitch is gone
     'ovs0-s3': `${PORT} target=netns:a`,
   })
   const isLeftOver = (_name: string, { ovsdb }: PortRecord) => ovsdb === '0123abcd'
-  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver }), false)
+  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver }))
   assert.equal(deleted, [1])
   assert.match(report.skipped.join(), /left alone \(ovs0-s2, ovs0-s3\): they may belong to another database/)
 })

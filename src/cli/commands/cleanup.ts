@@ -4,18 +4,25 @@ import { cleanupText } from '../render/cleanup.js'
 
 export interface CleanupFlags {
   dryRun?: boolean
+  slots?: boolean
 }
 
 export const cleanup: CommandSpec<CleanupFlags> = {
   name: 'cleanup',
   summary: 'remove ghosts and what exited containers have left',
   description: 'Only what carries the mark of ecdock-fast is touched, on every vswitch.',
-  options: () => [new Option('-n, --dry-run', 'only say what would be removed')],
+  options: () => [
+    new Option('-n, --dry-run', 'only say what would be removed'),
+    new Option(
+      '--slots',
+      'the rows of empty slots of Open vSwitch, too, which otherwise stay for the next plug',
+    ),
+  ],
   takes: [],
   examples: ['ecdock-fast cleanup --dry-run'],
   run: (invocation, _args, flags) =>
     invocation.withWorld(async (world) => {
-      const report = await world.cleanup({ dryRun: flags.dryRun === true })
+      const report = await world.cleanup({ dryRun: flags.dryRun === true, slots: flags.slots === true })
       const errors = report.failed.map(({ error }) => error)
       return { document: report, text: () => cleanupText(report), errors }
     }),

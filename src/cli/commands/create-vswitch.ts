@@ -5,11 +5,16 @@ import type { VswitchKind, VswitchOptions } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import { cancelled, type Invocation } from '../invocation.js'
 import { vswitchDocument } from '../render/vswitch.js'
+import { parseWhole } from '../values.js'
+
+/** The port numbers that Open vSwitch gives (vswitch.xml). */
+const MAX_SLOTS = 65279
 
 export interface CreateVswitchFlags {
   kind?: VswitchKind
   usermode?: boolean
   ipv6Prefix?: string
+  slots?: number
 }
 
 export const createVswitch: CommandSpec<CreateVswitchFlags> = {
@@ -30,6 +35,9 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
     new Option('--usermode', "Open vSwitch's userspace datapath, which needs no kernel module"),
     new Option('--no-usermode', 'its kernel datapath, if the configuration says otherwise'),
     new Option('--ipv6-prefix <PREFIX>', "of the slots' IPv6 addresses (default: 2001:db8)"),
+    new Option('--slots <N>', "make Open vSwitch's rows and flows of the N lowest slots now").argParser(
+      (text) => parseWhole(text, '--slots', 1, MAX_SLOTS),
+    ),
   ],
   takes: ['vswitch'],
   examples: [
@@ -70,6 +78,7 @@ export function vswitchOptions(
     ...(ipv6Prefix !== undefined && { ipv6Prefix }),
     ...(kind === 'ovs' && usermode && { usermode: true }),
     ...(device !== undefined && { device }),
+    ...(flags.slots !== undefined && { slots: flags.slots }),
   }
 }
 

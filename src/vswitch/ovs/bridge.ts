@@ -9,7 +9,7 @@ import { named, type Uuid } from '../../ovsdb/value.js'
 import { type PortRecord, parsePortAlias, type VswitchRecord, vswitchRecord } from '../record.js'
 import { creationFailure, requireVacant } from '../vacancy.js'
 import { BRIDGE_KEYS, databaseMark } from './marks.js'
-import { requireBridge } from './backend.js'
+import { requireBridge } from './own-rows.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */

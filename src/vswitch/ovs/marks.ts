@@ -6,12 +6,9 @@ export const BRIDGE_KEYS = {
   ipv6Prefix: 'ecdock-fast-ipv6-prefix',
 } as const
 
-/** Keys of external_ids that mark a Port row as a port of ours. */
+/** Keys of external_ids that mark a Port row as that of a slot of ours. */
 export const PORT_KEYS = {
   slot: 'ecdock-fast-slot',
-  target: 'ecdock-fast-target',
-  ifname: 'ecdock-fast-ifname',
-  netns: 'ecdock-fast-netns',
 } as const
 
 /**

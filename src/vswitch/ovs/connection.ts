@@ -1,0 +1,123 @@
+import { asEcdockError, type EcdockError } from '../../errors.js'
+import { mutate, rowIs } from '../../ovsdb/operations.js'
+import type { MadePort } from '../backend.js'
+import { vswitchDeleted } from '../host-side.js'
+import { slotTaken } from '../plug-failure.js'
+import { foreignPorts } from './foreign-ports.js'
+import type { OpenVswitch } from './open-vswitch.js'
+import { ownPort, requireBridge } from './own-rows.js'
+import { slotRows } from './port-rows.js'
+import { takenIn } from './presence.js'
+import { undoMs, undoUnlessRefused } from './undo.js'
+import { portError } from './verdict.js'
+
+type Verdicts = Map<MadePort, EcdockError | undefined>
+
+/**
+ * Connects ports to a bridge whose devices have just been made. A slot that has its rows needs nothing but that vswitchd
+ * notices the device; for the others they are written, all in one transaction. One answer for each port.
+ */
+export async function connect(
+  ovs: OpenVswitch,
+  name: string,
+  made: readonly MadePort[],
+  signal: AbortSignal | undefined,
+): Promise<(EcdockError | undefined)[]> {
+  const { client } = ovs
+  const bridge = requireBridge(client, name)
+  // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
+  const foreign = foreignPorts(client, bridge)
+  const verdicts: Verdicts = new Map()
+  const ready: MadePort[] = []
+  const unwritten: MadePort[] = []
+  for (const port of made) {
+    const holder = foreign.get(port.wiring.slot)
+    if (holder !== undefined) verdicts.set(port, slotTaken(name, port.wiring.slot, holder))
+    else if (slotRows(client, bridge, port.wiring, '').length === 0) ready.push(port)
+    else unwritten.push(port)
+  }
+  const flows = setFlows(ovs, name, [...ready, ...unwritten], signal)
+  const outcomes = await Promise.all([
+    ready.length === 0 ? new Map() : takenIn(client, name, ready, signal),
+    unwritten.length === 0 ? new Map() : write(ovs, name, unwritten, signal),
+  ])
+  for (const outcome of outcomes) for (const [port, error] of outcome) verdicts.set(port, error)
+  for (const [port, error] of await flows) if (verdicts.get(port) === undefined) verdicts.set(port, error)
+  return made.map((port) => verdicts.get(port))
+}
+
+async function write(
+  ovs: OpenVswitch,
+  name: string,
+  made: readonly MadePort[],
+  signal: AbortSignal | undefined,
+): Promise<Verdicts> {
+  const { client, commits } = ovs
+  const verdicts: Verdicts = new Map()
+  const isNew = new Set<MadePort>()
+  const committed = made.map(async (port) => {
+    const build = (label: string) => {
+      const bridge = requireBridge(client, name)
+      if (ownPort(client, bridge, port.wiring.slot) === undefined) isNew.add(port)
+      return slotRows(client, bridge, port.wiring, label)
+    }
+    try {
+      await commits.commit(build, { signal })
+      verdicts.set(port, undefined)
+    } catch (error) {
+      verdicts.set(port, asEcdockError(error, 'plug'))
+    }
+  })
+  await Promise.all(committed)
+  const bridgeGone = client.replica.byName('Bridge', name) === undefined
+  const rewritten = made.filter((port) => !isNew.has(port) && verdicts.get(port) === undefined)
+  for (const [port, error] of await takenIn(client, name, rewritten, signal)) verdicts.set(port, error)
+  for (const port of made) {
+    if (verdicts.get(port) !== undefined || !isNew.has(port)) continue
+    const row = client.replica.byName('Interface', port.wiring.hostIfname)
+    const error = bridgeGone ? vswitchDeleted(name) : portError(name, port.wiring, row)
+    verdicts.set(port, error)
+    if (error === undefined && row?.ofport !== undefined) port.port.ofport = row.ofport
+  }
+  await takeBack(
+    ovs,
+    name,
+    made.filter((port) => isNew.has(port) && verdicts.get(port) !== undefined),
+    verdicts,
+  )
+  return verdicts
+}
+
+/** Removes the rows that were written just now, as far as they are there. */
+async function takeBack(
+  { client }: OpenVswitch,
+  name: string,
+  failed: readonly MadePort[],
+  verdicts: Verdicts,
+): Promise<void> {
+  const [first] = failed
+  if (first === undefined) return
+  // What the server refused is not there; whatever else went wrong, the rows may be.
+  const error = failed.length === 1 ? verdicts.get(first) : undefined
+  await undoUnlessRefused(client, error, async () => {
+    const bridge = client.replica.byName('Bridge', name)
+    if (bridge === undefined) return
+    const rows = failed.flatMap((port) => ownPort(client, bridge, port.wiring.slot)?.uuid ?? [])
+    if (rows.length === 0) return
+    const removal = mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })
+    await client.transactAndWait([removal], { timeoutMs: undoMs(client) })
+  })
+}
+
+async function setFlows(
+  ovs: OpenVswitch,
+  name: string,
+  made: readonly MadePort[],
+  signal: AbortSignal | undefined,
+): Promise<Verdicts> {
+  const errors = await ovs.flows(name).set(
+    made.map(({ wiring }) => ({ mac: wiring.mac, slot: wiring.slot })),
+    signal,
+  )
+  return new Map(made.map((port, at) => [port, errors[at]]))
+}

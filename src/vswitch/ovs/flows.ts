@@ -1,0 +1,107 @@
+import { asEcdockError, type EcdockError } from '../../errors.js'
+import { OpenFlowClient } from '../../openflow/client.js'
+import { managementSocket } from '../../openflow/management-socket.js'
+import { removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
+
+/**
+ * The flows that lead to the slots of one bridge. They stay, as the slots' rows do, and are gone when
+ * ovs-vswitchd ends: then all that this has set are set again with the next ones.
+ */
+export class SlotFlows {
+  readonly #bridge: string
+  readonly #endpoint: string
+  #client: Promise<OpenFlowClient> | undefined
+  /** What this has set, by MAC. */
+  readonly #set = new Map<string, number>()
+  /** They are no longer there. */
+  #lost = false
+  /** Those that wait for the changes under way. */
+  #waiting: Change[] = []
+  #changing = false
+
+  /** `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. */
+  constructor(bridge: string, endpoint: string) {
+    this.#bridge = bridge
+    this.#endpoint = endpoint
+  }
+
+  /** Sets the flows that are not there yet. One answer for each: what was wrong with it, or undefined. */
+  async set(flows: readonly SlotFlow[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]> {
+    const missing = this.#lost ? flows : flows.filter(({ mac, slot }) => this.#set.get(mac) !== slot)
+    if (missing.length === 0) return flows.map(() => undefined)
+    const errors = await new Promise<Map<string, EcdockError>>((resolve) => {
+      this.#waiting.push({ flows: missing, signal, resolve })
+      if (!this.#changing) void this.#change()
+    })
+    return flows.map(({ mac }) => errors.get(mac))
+  }
+
+  /** Removes the flows to these addresses; only ours. */
+  async remove(macs: readonly string[]): Promise<void> {
+    for (const mac of macs) this.#set.delete(mac)
+    await removeSlotFlows(await this.#connected(), macs)
+  }
+
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => undefined)
+    await client?.close()
+  }
+
+  /** All that has come together is set together. */
+  async #change(): Promise<void> {
+    this.#changing = true
+    while (this.#waiting.length > 0) {
+      const changes = this.#waiting
+      this.#waiting = []
+      const errors = await this.#setAll(changes)
+      for (const { resolve } of changes) resolve(errors)
+    }
+    this.#changing = false
+  }
+
+  async #setAll(changes: readonly Change[]): Promise<Map<string, EcdockError>> {
+    const wanted = new Map<string, number>(this.#lost ? this.#set : [])
+    for (const { flows, signal } of changes) {
+      if (signal?.aborted !== true) for (const { mac, slot } of flows) wanted.set(mac, slot)
+    }
+    const flows = [...wanted].map(([mac, slot]) => ({ mac, slot }))
+    const errors = new Map<string, EcdockError>()
+    try {
+      const client = await this.#connected()
+      this.#lost = false
+      const outcomes = await setSlotFlows(client, flows)
+      for (const [at, { mac, slot }] of flows.entries()) {
+        const error = outcomes[at]
+        if (error === undefined) this.#set.set(mac, slot)
+        else errors.set(mac, error)
+      }
+    } catch (error) {
+      for (const { mac } of flows) errors.set(mac, asEcdockError(error, 'set flow'))
+    }
+    return errors
+  }
+
+  #connected(): Promise<OpenFlowClient> {
+    this.#client ??= OpenFlowClient.connect(managementSocket(this.#bridge, place(this.#endpoint)), {
+      onLost: () => {
+        this.#lost = true
+      },
+    }).catch((error: unknown) => {
+      this.#client = undefined
+      throw error
+    })
+    return this.#client
+  }
+}
+
+interface Change {
+  flows: readonly SlotFlow[]
+  signal: AbortSignal | undefined
+  resolve: (errors: Map<string, EcdockError>) => void
+}
+
+/** OVS's own programs heed OVS_RUNDIR (ovs-vswitchd(8)). */
+function place(ovsdb: string): { runDir?: string | undefined; ovsdb: string } {
+  const runDir = process.env.OVS_RUNDIR
+  return ovsdb.includes('unix:') || runDir === undefined ? { ovsdb } : { runDir, ovsdb }
+}

@@ -1,0 +1,43 @@
+import type { OvsdbClient } from '../../ovsdb/client.js'
+import { GroupCommit } from '../../ovsdb/group-commit.js'
+import { SlotFlows } from './flows.js'
+
+/** ovs-vswitchd takes longer for each row of a small transaction than for each of a large one. */
+const PARTS_A_TRANSACTION = 1024
+
+/** One Open vSwitch, as all its vswitches share it: its database, and the bridges' flows. */
+export class OpenVswitch {
+  readonly client: OvsdbClient
+  /** Every change goes through this: vswitchd works through all bridges for each transaction. */
+  readonly commits: GroupCommit
+  readonly #endpoint: string
+  readonly #flows = new Map<string, SlotFlows>()
+
+  constructor(client: OvsdbClient, endpoint: string) {
+    this.client = client
+    this.commits = new GroupCommit(client, { maxParts: PARTS_A_TRANSACTION })
+    this.#endpoint = endpoint
+  }
+
+  /** The slot flows of a bridge. */
+  flows(bridge: string): SlotFlows {
+    const known = this.#flows.get(bridge)
+    if (known !== undefined) return known
+    const made = new SlotFlows(bridge, this.#endpoint)
+    this.#flows.set(bridge, made)
+    return made
+  }
+
+  /** The bridge is gone. */
+  async forget(bridge: string): Promise<void> {
+    await this.#flows.get(bridge)?.close()
+    this.#flows.delete(bridge)
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([
+      this.client.close(),
+      ...[...this.#flows.values()].map((flows) => flows.close()),
+    ])
+  }
+}
