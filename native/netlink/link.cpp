@@ -97,6 +97,20 @@ Status set_link(Socket& socket, const std::string& name, const LinkSettings& set
   return socket.execute(std::move(request), "link set");
 }
 
+Status move_link(Socket& socket, const std::string& name, const Destination& destination,
+                 const LinkSettings& settings) {
+  auto link = get_link(socket, name, Statistics::kSkipped);
+  if (!link.ok()) return link.error();
+  Request request(RTM_SETLINK, NLM_F_ACK);
+  // By its index: IFLA_IFNAME is the new name then (do_setlink in net/core/rtnetlink.c).
+  request.header(header(link.value().ifindex));
+  request.text(IFLA_IFNAME, destination.name);
+  request.u32(IFLA_NET_NS_FD, static_cast<uint32_t>(destination.netns_fd));
+  put_settings(request, settings);
+  if (settings.alias) request.bytes(IFLA_IFALIAS, settings.alias->data(), settings.alias->size());
+  return socket.execute(std::move(request), "link move");
+}
+
 std::vector<Status> set_group(Socket& socket, const std::vector<int>& ifindexes, uint32_t group) {
   std::vector<Request> requests;
   requests.reserve(ifindexes.size());

@@ -48,12 +48,21 @@ struct VethPeer {
   LinkSettings settings;  // mac, mtu and group; the kernel refuses IFF_UP here
 };
 
+struct Destination {
+  int netns_fd;
+  std::string name;
+};
+
 enum class Statistics { kWanted, kSkipped };
 
 // Each returns the kernel's errno: EEXIST when a name is taken, ENODEV when there is no such link, EPERM.
 Status add_veth(Socket& socket, const std::string& name, const LinkSettings& settings, const VethPeer& peer);
 Status add_bridge(Socket& socket, const std::string& name, const LinkSettings& settings);
 Status set_link(Socket& socket, const std::string& name, const LinkSettings& settings);
+// Takes a link into another namespace, with a new name and settings, by one message; it is down there. The kernel
+// waits for a grace period of RCU meanwhile (synchronize_net in dev_change_net_namespace, net/core/dev.c).
+Status move_link(Socket& socket, const std::string& name, const Destination& destination,
+                 const LinkSettings& settings);
 // One status for each link.
 std::vector<Status> set_group(Socket& socket, const std::vector<int>& ifindexes, uint32_t group);
 Status delete_link(Socket& socket, int ifindex);

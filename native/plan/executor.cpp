@@ -166,6 +166,20 @@ Status Executor::step(const AddVeth& step) {
   return Done{};
 }
 
+Status Executor::step(const AdoptLink& step) {
+  auto where = place(step.link.netns);
+  if (!where.ok()) return where.error();
+  auto there = place(step.to);
+  if (!there.ok()) return there.error();
+  auto through = socket_of(*where.value());
+  if (!through.ok()) return through.error();
+  auto wanted = settings(step.link);
+  if (!wanted.ok()) return wanted.error();
+  where.value()->ifindexes.erase(step.link.name);
+  const netlink::Destination destination{there.value()->netns.fd.get(), resolved(step.as)};
+  return netlink::move_link(*through.value(), step.link.name, destination, wanted.value());
+}
+
 Status Executor::step(const AddBridge& step) {
   auto where = place(step.bridge.netns);
   if (!where.ok()) return where.error();

@@ -37,6 +37,7 @@ class Executor {
   Result<netlink::LinkSettings> add_veth(Place& where, const LinkEnd& primary, const netlink::VethPeer& peer);
 
   Status step(const AddVeth& step);
+  Status step(const AdoptLink& step);
   Status step(const AddBridge& step);
   Status step(const SetLink& step);
   Status step(const AddAddress& step);

@@ -25,6 +25,11 @@ struct AddVeth {
   LinkEnd primary;
   LinkEnd peer;
 };
+struct AdoptLink {
+  LinkEnd link;
+  std::string to;  // a namespace
+  std::string as;
+};
 struct AddBridge {
   LinkEnd bridge;
 };
@@ -76,8 +81,9 @@ struct CheckAlive {
   std::string netns;
 };
 
-using Step = std::variant<AddVeth, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum, SetSysctl,
-                          AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
+using Step =
+    std::variant<AddVeth, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum, SetSysctl,
+                 AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
 using Plan = std::vector<Step>;
 
 struct Outcome {

@@ -148,6 +148,10 @@ std::optional<Step> parse_step(std::string_view op, Fields& fields) {
     auto primary = fields.link_end();
     return AddVeth{std::move(primary), fields.link_end("peer.")};
   }
+  if (op == "adopt") {
+    auto link = fields.link_end();
+    return AdoptLink{std::move(link), fields.text("to"), fields.text("as")};
+  }
   if (op == "bridge") return AddBridge{fields.link_end()};
   if (op == "link") return SetLink{fields.link_end()};
   if (op == "address") {

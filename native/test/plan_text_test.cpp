@@ -38,6 +38,15 @@ TEST_CASE("a veth step has two ends") {
   CHECK(netlink::format_mac(step.peer.settings.mac->data()) == "52:00:0a:00:00:01");
 }
 
+TEST_CASE("an adopt step says where a link is and where it goes") {
+  const auto step = only_step<AdoptLink>(
+      "adopt\tnetns=\tname=ovs0-s1\tto=/run/netns/blue\tas=eth*\tmac=52:00:0a:00:00:01\tmtu=1400");
+  CHECK(step.link.name == "ovs0-s1");
+  CHECK(step.link.settings.mtu == 1400);
+  CHECK(step.to == "/run/netns/blue");
+  CHECK(step.as == "eth*");
+}
+
 TEST_CASE("addresses, routes and checks are read") {
   const auto address = only_step<AddAddress>("address\tnetns=\tname=eth0\taddress=2001:db8::1\tprefix=64");
   CHECK(address.netns == "");

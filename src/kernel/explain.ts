@@ -1,6 +1,7 @@
 import { quoted } from '../quoted.js'
 import type {
   AddressStep,
+  AdoptStep,
   BridgeStep,
   LinkStep,
   NamespaceStep,
@@ -26,6 +27,8 @@ function explainStep(step: Step, names: Names): string[] {
   switch (step.op) {
     case 'veth':
       return veth(step, names)
+    case 'adopt':
+      return [adopt(step, names)]
     case 'bridge':
       return bridge(step, names)
     case 'link':
@@ -71,6 +74,11 @@ function bridge(step: BridgeStep, names: Names): string[] {
   const lines = [`${ip(step.netns)} link add name ${name}${made} type bridge mcast_snooping 0`]
   if (step.alias !== undefined) lines.push(alias(step.netns, name, names.alias(step.alias)))
   return lines
+}
+
+function adopt({ netns, name, to, as, ...step }: AdoptStep, names: Names): string {
+  const where = `netns ${namespaceWord(to)} name ${names.word(as)}`
+  return `${ip(netns)} link set dev ${names.word(name)} ${where}${settings(step, names)}`
 }
 
 function alias(netns: string, name: string, text: string): string {

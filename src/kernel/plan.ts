@@ -7,6 +7,7 @@
  */
 export type Step =
   | VethStep
+  | AdoptStep
   | BridgeStep
   | LinkStep
   | AddressStep
@@ -37,6 +38,26 @@ export interface VethStep {
   mtu?: number
   mac?: string
   peer: { netns: string; name: string; mac?: string; mtu?: number; group?: number; alias?: string }
+}
+
+/**
+ * Takes a link that somebody else has made, such as a switch that makes its ports' devices itself, into another
+ * namespace; there it has the new name and settings and is down. The kernel waits meanwhile for whatever may still use
+ * the link, about 16 ms. Not undone: the link is its maker's, who takes it away wherever it is.
+ */
+export interface AdoptStep {
+  op: 'adopt'
+  /** Where the link is. */
+  netns: string
+  name: string
+  /** The namespace that it is taken into. */
+  to: string
+  /** Its name there. */
+  as: string
+  mac?: string
+  mtu?: number
+  group?: number
+  alias?: string
 }
 
 /** Creates a Linux bridge, up, without spanning tree. */

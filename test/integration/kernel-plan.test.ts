@@ -44,6 +44,50 @@ const STEPS: readonly Step[] = [
   { op: 'alive', netns: TARGET },
 ]
 
+function up(name: string): Step {
+  return { op: 'link', netns: TARGET, name, up: true }
+}
+
+kernelTest('a link that somebody else has made is taken into the target under its new name', () =>
+  inTwoNamespaces(async () => {
+    await inside(SWITCH, 'ip', [
+      'link',
+      'add',
+      'made',
+      'mtu',
+      '1400',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'other',
+    ])
+    await inside(TARGET, 'ip', ['link', 'add', 'eth0', 'type', 'bridge'])
+    await inside(TARGET, 'ip', ['link', 'add', 'made', 'type', 'bridge'])
+    const vacant: Step = { op: 'vacant', netns: TARGET, name: 'eth*', addresses: [] }
+    const adopt = { op: 'adopt', netns: SWITCH, name: 'made', to: TARGET, as: 'eth*' } as const
+    const gone = await execute([vacant, { ...adopt, name: 'absent' }])
+    assert.equal([gone.ok, !gone.ok && gone.errno], [false, 'ENODEV'])
+    const settings = { mac: '52:00:0a:09:00:01', group: 9, alias: 'adopted {ifname}' }
+    const outcome = await execute([vacant, { ...adopt, ...settings }, up('eth*')])
+    assert.is(outcome.ok && outcome.ifname, 'eth1')
+    const [eth1] = await kernel.linksByName(TARGET, ['eth1'])
+    assert.equal(
+      [eth1?.mac, eth1?.mtu, eth1?.group, eth1?.alias, eth1?.up],
+      ['52:00:0a:09:00:01', 1400, 9, 'adopted eth1', true],
+    )
+    assert.equal(
+      (await kernel.links(SWITCH)).map(({ name }) => name),
+      ['lo', 'other'],
+    )
+    // What failed afterwards is undone, but for the link: that is its maker's.
+    await inside(SWITCH, 'ip', ['link', 'add', 'again', 'type', 'veth', 'peer', 'name', 'peer'])
+    const failed = await execute([{ ...adopt, name: 'again', as: 'eth7' }, up('absent')])
+    assert.is(failed.ok, false)
+    assert.is((await kernel.linksByName(TARGET, ['eth7']))[0]?.name, 'eth7')
+  }),
+)
+
 kernelTest('a plan makes what its steps say, and tells which name was free', () =>
   inTwoNamespaces(async (_, target) => {
     await inside(TARGET, 'ip', ['link', 'add', 'eth0', 'type', 'bridge'])

@@ -14,6 +14,20 @@ function explains(steps: Step[], lines: string[]): void {
   assert.equal(explainSteps(steps), lines)
 }
 
+test('a link of somebody else is taken into the target, and renamed there', () => {
+  const moved = { op: 'adopt', netns: '', name: 'ovs0-s1', to: BLUE, as: 'eth0' } as const
+  assert.equal(
+    explainSteps([
+      { ...moved, mac: '52:00:0a:00:00:01', mtu: 1400 },
+      { ...moved, to: PID },
+    ]),
+    [
+      'ip link set dev ovs0-s1 netns blue name eth0 address 52:00:0a:00:00:01 mtu 1400',
+      'ip link set dev ovs0-s1 netns /proc/1234/ns/net name eth0',
+    ],
+  )
+})
+
 test('a veth pair is made in place, each end in its namespace, and gets its alias afterwards', () => {
   explains(
     [
