@@ -4,6 +4,7 @@
  *
  * --tests DIRECTORY    where the compiled tests are; default: where this file is
  * --timeout SECONDS    for each file; default 120
+ * --jobs N             how many integration test files at a time; default 1
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { release } from 'node:os'
@@ -26,6 +27,7 @@ const { values, positionals: words } = parseArgs({
   options: {
     tests: { type: 'string', default: here },
     timeout: { type: 'string', default: '120' },
+    jobs: { type: 'string', default: '1' },
   },
 })
 const tests = resolve(values.tests)
@@ -52,12 +54,7 @@ async function runUnitTests(): Promise<void> {
     counts: uvuCounts,
   }))
   // The machine that counts has two cores.
-  const worker = async () => {
-    for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
-      await runAndReport(program)
-    }
-  }
-  await Promise.all([worker(), worker()])
+  await runEach(programs, 2)
 }
 
 async function runIntegrationTests(): Promise<void> {
@@ -68,9 +65,22 @@ async function runIntegrationTests(): Promise<void> {
     for (const { name } of files) report({ name, counts, ms: 0, output: 'needs root\n' })
     return
   }
-  for (const file of files) {
-    await runAndReport({ name: file.name, ...inOwnWorld([process.execPath, file.path]), counts: uvuCounts })
+  const programs = files.map(({ name, path }) => ({
+    name,
+    ...inOwnWorld([process.execPath, path]),
+    counts: uvuCounts,
+  }))
+  await runEach(programs, Number(values.jobs))
+}
+
+/** Runs these programs, so many of them at a time. */
+async function runEach(programs: TestProgram[], jobs: number): Promise<void> {
+  const worker = async () => {
+    for (let program = programs.shift(); program !== undefined; program = programs.shift()) {
+      await runAndReport(program)
+    }
   }
+  await Promise.all(Array.from({ length: jobs }, worker))
 }
 
 async function runNativeTests(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
 import { run, waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
@@ -62,7 +63,7 @@ ovsTest('a database that nobody has initialised is told from one that is away', 
 ovsTest('without ovs-vswitchd a vswitch is not created, nor a row left', () =>
   leavingNothing(async () => {
     const ovs = await startOvs({ vswitchd: false })
-    const host = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: 500 })
+    const host = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: patience(500) })
     const error = await refusal(host.createVswitch(OVS0), 'TIMEOUT')
     assert.match(error.hint ?? '', /ovs-vswitchd/)
     assert.is(await ovs.vsctl('--no-wait', 'list-br'), '')
@@ -72,7 +73,7 @@ ovsTest('without ovs-vswitchd a vswitch is not created, nor a row left', () =>
 )
 
 ovsTest('ovs-vswitchd that stands still: TIMEOUT, and the plug is undone', () =>
-  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, vswitch }) => {
+  onOvs({ ovsTimeoutMs: patience(1000) }, async ({ ovs, vswitch }) => {
     await vswitch.plug({ netns: FIRST })
     process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
     const error = await refusal(vswitch.plug({ netns: SECOND }), 'TIMEOUT')
@@ -105,7 +106,7 @@ ovsTest('OVSDB that is killed half-way and comes back: OVSDB_LOST, and no row is
 )
 
 ovsTest('OVSDB that is killed half-way and stays away: OVSDB_LOST, and `cleanup` finds the row later', () =>
-  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, vswitch }) => {
+  onOvs({ ovsTimeoutMs: patience(1000) }, async ({ ovs, vswitch }) => {
     process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
     const plug = refusal(vswitch.plug({ netns: FIRST }), 'OVSDB_LOST')
     await hasRow(ovs, 'ovs0-s1')
@@ -137,7 +138,7 @@ ovsTest('OVSDB that is killed half-way and stays away: OVSDB_LOST, and `cleanup`
 )
 
 ovsTest('OVSDB that hangs: TIMEOUT, no interface is left, and `cleanup` finds what came later', () =>
-  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, host, vswitch }) => {
+  onOvs({ ovsTimeoutMs: patience(1000) }, async ({ ovs, host, vswitch }) => {
     process.kill(ovs.serverPid ?? 0, 'SIGSTOP')
     const error = await refusal(vswitch.plug({ netns: FIRST }), 'TIMEOUT')
     assert.is(error.op, 'ovsdb transact')
@@ -152,7 +153,7 @@ ovsTest('OVSDB that hangs: TIMEOUT, no interface is left, and `cleanup` finds wh
 )
 
 ovsTest('while OVSDB does not answer, `cleanup` leaves the ports alone, and says so', () =>
-  onOvs({ ovsTimeoutMs: 1000 }, async ({ ovs, host }) => {
+  onOvs({ ovsTimeoutMs: patience(1000) }, async ({ ovs, host }) => {
     const vswitch = await host.vswitch('ovs0')
     await vswitch.plug({ netns: FIRST })
     const elsewhere = await Host.open({ ovsdb: 'unix:/nowhere/db.sock' })
@@ -165,7 +166,7 @@ ovsTest('while OVSDB does not answer, `cleanup` leaves the ports alone, and says
     await elsewhere.close()
 
     process.kill(ovs.serverPid ?? 0, 'SIGSTOP')
-    const hanging = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: 1000 })
+    const hanging = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: patience(1000) })
     const br0 = await hanging.createVswitch({ name: 'br0', subnet: '10.9.0.254/24' })
     for (const asked of [host, hanging]) {
       const report = await asked.cleanup()

@@ -87,7 +87,12 @@ async function routes(): Promise<string[]> {
     gateway?: string
     dev?: string
   }[]
-  return shown.map(({ dst, gateway, dev }) => `route ${dst} by ${gateway ?? 'link'} of ${dev ?? 'no device'}`)
+  return (
+    shown
+      // As for the address that they are for.
+      .filter(({ dst }) => !dst.startsWith('fe80:'))
+      .map(({ dst, gateway, dev }) => `route ${dst} by ${gateway ?? 'link'} of ${dev ?? 'no device'}`)
+  )
 }
 
 async function rows(ovs: OvsDatabase): Promise<string[]> {

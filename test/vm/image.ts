@@ -9,7 +9,7 @@ import { isModuleOfNetworks, type StockKernel } from './stock-kernel.js'
 /** What the tests call by name, and what the kernel calls. The rest of a system's programs is busybox. */
 const PROGRAMS = [
   ...['bash', 'modprobe', 'nsenter', 'script', 'setpriv', 'setsid', 'sh', 'sysctl', 'unshare', 'uuidgen'],
-  ...['ip', 'bridge', 'tc', 'ping', 'ethtool', 'iptables', 'iptables-save', 'strace'],
+  ...['ip', 'bridge', 'tc', 'ping', 'ethtool', 'iptables', 'iptables-save', 'strace', 'tcpdump'],
   ...['ovs-appctl', 'ovs-dpctl', 'ovs-ofctl', 'ovs-vsctl', 'ovs-vswitchd'],
   ...['ovsdb-client', 'ovsdb-server', 'ovsdb-tool'],
 ]

@@ -30,7 +30,7 @@ for module in openvswitch veth bridge br_netfilter tun; do
   modprobe $module || echo "there is no module $module"
 done
 cd ${quoted(project)}
-${quoted(node)} dist/test/run.js --timeout ${120 * patience} >/dev/ttyS1 2>&1 </dev/null
+${quoted(node)} dist/test/run.js --jobs 2 --timeout ${120 * patience} >/dev/ttyS1 2>&1 </dev/null
 echo "exit status $?" >/dev/ttyS2
 sync
 poweroff -f
