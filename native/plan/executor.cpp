@@ -8,6 +8,7 @@
 #include "netlink/address.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
+#include "plan/announcement.h"
 #include "plan/sysctl.h"
 
 namespace ecdock::plan {
@@ -34,6 +35,11 @@ void substitute(std::string& text, std::string_view placeholder, const std::stri
   if (const size_t at = text.find(placeholder); at != std::string::npos) {
     text.replace(at, placeholder.size(), value);
   }
+}
+
+std::string destination_text(const AddRoute& route) {
+  if (!route.destination) return "default";
+  return netlink::format_ip_address(*route.destination) + "/" + std::to_string(route.prefix);
 }
 
 }  // namespace
@@ -241,7 +247,11 @@ Status Executor::step(const AddRoute& step) {
   const netlink::Route route{step.destination, step.prefix, step.gateway, index.value()};
   auto added = netlink::add_route(*through.value(), route);
   if (!added.ok() && added.error().err == EEXIST && step.keep_existing) return Done{};
-  if (!added.ok()) return added;
+  if (!added.ok()) {
+    added.error().message +=
+        ", to " + destination_text(step) + " via " + netlink::format_ip_address(step.gateway);
+    return added;
+  }
   undo_.push_back([this, netns = step.netns, route]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
@@ -265,9 +275,11 @@ Status Executor::step(const SetSysctl& step) {
   if (!where.ok()) return where.error();
   auto inside = netns::Scope::enter(where.value()->netns);
   if (!inside.ok()) return inside.error();
-  auto before = write_sysctl(step.key, step.value);
+  std::string key = step.key;
+  substitute(key, "{ifname}", outcome_.ifname);
+  auto before = write_sysctl(key, step.value);
   if (!before.ok()) return before.error();
-  undo_.push_back([this, netns = step.netns, key = step.key, before = before.value()]() -> Status {
+  undo_.push_back([this, netns = step.netns, key, before = before.value()]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
     auto inside = netns::Scope::enter(where.value()->netns);
@@ -295,9 +307,22 @@ Status Executor::step(const AwaitReady& step) {
   for (;;) {
     auto link = netlink::get_link(*through.value(), resolved(step.name), netlink::Statistics::kSkipped);
     if (!link.ok()) return link.error();
+    if (primary_ && step.netns == primary_->netns && step.name == primary_->name) {
+      outcome_.ifindex = link.value().ifindex;
+    }
     if (link.value().in_service || Clock::now() > deadline) return Done{};
     std::this_thread::sleep_for(kReadyPause);
   }
+}
+
+Status Executor::step(const AnnounceAddresses& step) {
+  auto where = place(step.netns);
+  if (!where.ok()) return where.error();
+  auto through = socket_of(*where.value());
+  if (!through.ok()) return through.error();
+  auto inside = netns::Scope::enter(where.value()->netns);
+  if (!inside.ok()) return inside.error();
+  return announce_addresses(*through.value(), resolved(step.name));
 }
 
 Status Executor::refuse(const std::string& what, const std::string& value, const std::string& by) {

@@ -46,6 +46,7 @@ class Executor {
   Status step(const SetSysctl& step);
   Status step(const AddNamespace& step);
   Status step(const AwaitReady& step);
+  Status step(const AnnounceAddresses& step);
   Status step(const CheckVacant& step);
   Status step(const CheckAlive& step);
 

@@ -172,6 +172,7 @@ std::optional<Step> parse_step(std::string_view op, Fields& fields) {
   if (op == "sysctl") return SetSysctl{fields.text("netns"), fields.text("key"), fields.text("value")};
   if (op == "netns") return AddNamespace{fields.text("name"), fields.optional_text("alias").value_or("")};
   if (op == "ready") return AwaitReady{fields.text("netns"), fields.text("name")};
+  if (op == "announce") return AnnounceAddresses{fields.text("netns"), fields.text("name")};
   if (op == "vacant") {
     return CheckVacant{fields.text("netns"), fields.text("name"), fields.optional_text("mac").value_or(""),
                        fields.ip_addresses("addresses")};

@@ -24,6 +24,7 @@ const PACKAGES = {
   iptables: program('iptables'),
   ethtool: program('ethtool'),
   strace: program('strace'),
+  tcpdump: program('tcpdump'),
   procps: program('sysctl'),
   // ovs-docker needs it, which the benchmark measures; its quick run is one of the tests.
   'uuid-runtime': program('uuidgen'),
@@ -52,6 +53,7 @@ export const PROFILES = {
     'iptables',
     'ethtool',
     'strace',
+    'tcpdump',
     'procps',
     'uuid-runtime',
     'util-linux',
@@ -65,6 +67,7 @@ export const PROFILES = {
     'iptables',
     'ethtool',
     'strace',
+    'tcpdump',
     'procps',
     'uuid-runtime',
     'util-linux',

@@ -2,6 +2,7 @@ import { quoted } from '../quoted.js'
 import type {
   AddressStep,
   AdoptStep,
+  AnnounceStep,
   BridgeStep,
   LinkStep,
   NamespaceStep,
@@ -45,6 +46,8 @@ function explainStep(step: Step, names: Names): string[] {
       return namespace(step, names)
     case 'ready':
       return [`# wait until frames pass through ${quoted(step.name)}`]
+    case 'announce':
+      return announce(step, names)
     case 'vacant':
       return vacant(step, names)
     case 'alive':
@@ -114,9 +117,24 @@ function route(step: RouteStep, names: Names): string {
 
 /** sysctl(8) takes a key with slashes too, which an interface name with a dot in it needs. */
 function sysctl(step: SysctlStep, names: Names): string {
-  const path = `net/${step.key}`
+  const path = `net/${names.filled(step.key)}`
   const key = path.includes('.') ? path : path.replaceAll('/', '.')
   return `${inside(step.netns)}sysctl -w ${names.within(`${key}=${step.value}`)}`
+}
+
+/** ip-link(8) gives the link the MAC that it has, and the kernel tells the neighbours. */
+function announce({ netns, name }: AnnounceStep, names: Names): string[] {
+  const word = names.word(name)
+  const set = (value: number) =>
+    [`ipv4/conf/${name}/arp_notify`, `ipv6/conf/${name}/ndisc_notify`]
+      .map((key) => names.within(`net/${key}=${value}`))
+      .join(' ')
+  const mac = `$(${ip(netns)} -br link show dev ${word} | awk '{print $3}')`
+  return [
+    `${inside(netns)}sysctl -qw ${set(1)}`,
+    `${ip(netns)} link set dev ${word} address ${mac}`,
+    `${inside(netns)}sysctl -qw ${set(0)}`,
+  ]
 }
 
 function namespace(step: NamespaceStep, names: Names): string[] {
@@ -162,6 +180,11 @@ class Names {
 
   word(name: string): string {
     return name === this.#pattern ? name.split('*').map(quotePart).join('$n') : shellQuote(name)
+  }
+
+  /** The text with the name, or its pattern, where `{ifname}` stands. */
+  filled(text: string): string {
+    return this.#vacant === undefined ? text : text.replaceAll('{ifname}', this.#vacant.name)
   }
 
   /** A word that has the name somewhere within it. */

@@ -67,7 +67,7 @@ export async function removeSlotFlows(
   macs: readonly string[] | 'all',
   options: CallOptions = {},
 ): Promise<void> {
-  const removals = macs === 'all' ? [REMOVE_ALL] : macs.map(removal)
+  const removals = macs === 'all' ? [REMOVE_ALL] : macs.map(slotFlowRemoval)
   const errors = await client.apply(removals, options)
   const first = errors.find((error) => error !== undefined)
   if (first !== undefined) throw first
@@ -89,9 +89,9 @@ function addition({ mac, slot }: SlotFlow): FlowMod {
 }
 
 /**
- * By match and priority Open vSwitch finds the flow at once, unless it is given a whole cookie to look for.
+ * What removes the slot flow of an address, only ours. By match and priority Open vSwitch finds the flow at once, unless it is given a whole cookie to look for.
  */
-function removal(mac: string): FlowMod {
+export function slotFlowRemoval(mac: string): FlowMod {
   return {
     command: 'delete-strict',
     match: { dlDst: mac },

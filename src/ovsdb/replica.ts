@@ -21,7 +21,16 @@ export const REPLICATED = {
     'other_config',
     'external_ids',
   ],
-  Bridge: ['name', 'datapath_type', 'datapath_id', 'fail_mode', 'ports', 'other_config', 'external_ids'],
+  Bridge: [
+    'name',
+    'datapath_type',
+    'datapath_id',
+    'fail_mode',
+    'ports',
+    'mirrors',
+    'other_config',
+    'external_ids',
+  ],
   Port: ['name', 'interfaces', 'tag', 'trunks', 'vlan_mode', 'other_config', 'external_ids'],
   Interface: [
     'name',
@@ -34,11 +43,14 @@ export const REPLICATED = {
     'ofport_request',
     'mtu',
     'mtu_request',
+    'ingress_policing_rate',
+    'ingress_policing_burst',
     'admin_state',
     'link_state',
     'error',
     'external_ids',
   ],
+  Mirror: ['name', 'select_src_port', 'select_dst_port', 'output_port', 'external_ids'],
 } as const satisfies Columns
 
 export type ReplicatedColumns = typeof REPLICATED

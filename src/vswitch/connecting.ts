@@ -1,4 +1,5 @@
 import { asEcdockError, EcdockError } from '../errors.js'
+import { announceAll } from './announcing.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { filledAlias } from './record.js'
 
@@ -12,7 +13,7 @@ export async function connectAll(
   made: readonly MadePort[],
   signal: AbortSignal | undefined,
 ): Promise<(EcdockError | undefined)[]> {
-  const errors = await attempt(backend, made, signal)
+  const errors = await announced(around, made, await attempt(backend, made, signal))
   const left = await takeDown(
     backend,
     around,
@@ -20,6 +21,17 @@ export async function connectAll(
   )
   if (left === undefined) return errors
   return errors.map((error) => (error === undefined ? undefined : withRest(error, left)))
+}
+
+/** The errors, and those of telling the neighbours of the ports that have none. */
+async function announced(
+  around: Surroundings,
+  made: readonly MadePort[],
+  errors: readonly (EcdockError | undefined)[],
+): Promise<(EcdockError | undefined)[]> {
+  const connected = made.filter((_, at) => errors[at] === undefined)
+  const told = new Map((await announceAll(around, connected)).map((error, at) => [connected[at], error]))
+  return made.map((port, at) => errors[at] ?? told.get(port))
 }
 
 async function attempt(

@@ -4,7 +4,8 @@ import type { Wiring } from './wiring.js'
 /**
  * The plan of one plug. `connect` are the steps of the vswitch's kind that make the interfaces; the rest is
  * the same for all kinds. The interface is set up last, so that a program in the target can wait for it;
- * only the default route comes after it, because the kernel takes none through a link that is down.
+ * only the routes come after it, because the kernel takes none through a link that is down. Sysctls come first, because
+ * some of them decide what happens when an address is added or the interface is set up.
  */
 export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: readonly Step[] = []): Plan {
   const { target, ifname, address } = wiring
@@ -12,6 +13,7 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   const steps: Step[] = [
     { op: 'vacant', netns, name: ifname, mac: wiring.mac, addresses: addresses(wiring) },
     ...connect.map(unmarked),
+    ...wiring.sysctls.map((sysctl): Step => ({ op: 'sysctl', netns, ...sysctl })),
     { op: 'address', netns, name: ifname, address: address.ipv4, prefix: address.prefix },
   ]
   if (wiring.ipv6) {
@@ -32,11 +34,16 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
       keepExisting: true,
     })
   }
+  for (const { destination, gateway } of wiring.routes) {
+    steps.push({ op: 'route', netns, name: ifname, destination, gateway })
+  }
   // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
   for (const made of connect) {
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })
   }
-  steps.push({ op: 'ready', netns, name: ifname }, { op: 'alive', netns })
+  steps.push({ op: 'ready', netns, name: ifname })
+  if (wiring.announce === 'made') steps.push({ op: 'announce', netns, name: ifname })
+  steps.push({ op: 'alive', netns })
   // The mark comes last: what a crash leaves half done is known by having none, and cleanup removes it.
   for (const made of connect) {
     if (made.op === 'veth' && made.alias !== undefined) {

@@ -4,6 +4,7 @@ import type { Step } from '../kernel/plan.js'
 import { ownNetwork, resolveTarget } from '../target/resolve.js'
 import type { Target } from '../target/target.js'
 import { checkAskedSlot, slotLimits } from './admission.js'
+import { announcementOf } from './announcing.js'
 import type { Backend, Surroundings } from './backend.js'
 import { plugDirectly } from './plug-directly.js'
 import { plugPlan } from './plug-plan.js'
@@ -121,7 +122,12 @@ export class SlotSwitch implements Vswitch {
     if (netnsId === (await kernel.namespaceId(''))) throw ownNetwork(resolved)
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
     const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
-    return [...explainSteps(steps), ...(this.#backend.explain?.(wiring, netnsId) ?? [])]
+    const announcement = wiring.announce === 'connected' ? announcementOf(wiring, ifname).steps : []
+    return [
+      ...explainSteps(steps),
+      ...(this.#backend.explain?.(wiring, netnsId) ?? []),
+      ...explainSteps(announcement),
+    ]
   }
 
   async #plugOne(request: PlugRequest, signal: AbortSignal | undefined): Promise<Port> {

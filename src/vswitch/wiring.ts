@@ -6,8 +6,12 @@ import type { ResolvedTarget } from '../target/target.js'
 import type { Backend } from './backend.js'
 import { checkIfname, hostIfname } from './names.js'
 import { checkOptions, noBoolean } from './options.js'
+import { type Policing, policing } from './plug-options/policing.js'
+import { type PortRoute, portRoutes } from './plug-options/routes.js'
+import { disablesIpv6, type PortSysctl, portSysctls } from './plug-options/sysctls.js'
+import { type PortVlan, portVlan } from './plug-options/vlan.js'
 import { portAlias } from './record.js'
-import type { PlugRequest } from './vswitch.js'
+import type { PlugRequest, VswitchKind } from './vswitch.js'
 
 export const DEFAULT_MTU = 1500
 
@@ -21,12 +25,22 @@ export interface Wiring {
   mac: string
   mtu: number
   address: SlotAddress
-  /** False where the kernel has no IPv6, or the MTU is too small for it (RFC 8200 section 5). */
+  /** False where the kernel has no IPv6, the MTU is too small for it (RFC 8200 section 5), or a sysctl turns it off. */
   ipv6: boolean
   /** The switch's own address, for the default route; undefined when none is wanted. */
   gateway: string | undefined
   /** IFLA_IFALIAS of the host side. */
   alias: string
+  /** Undefined for a port that carries every VLAN. */
+  vlan: PortVlan | undefined
+  policing: Policing | undefined
+  routes: readonly PortRoute[]
+  sysctls: readonly PortSysctl[]
+  /**
+   * When to tell the neighbours where the addresses are now: when the interfaces are made, or only when the switch has
+   * taken the port in. Undefined: not at all.
+   */
+  announce: 'made' | 'connected' | undefined
 }
 
 const REQUEST_OPTIONS: ReadonlySet<string> = new Set<keyof PlugRequest>([
@@ -36,6 +50,13 @@ const REQUEST_OPTIONS: ReadonlySet<string> = new Set<keyof PlugRequest>([
   'mtu',
   'mac',
   'defaultRoute',
+  'vlan',
+  'trunks',
+  'ingressRate',
+  'ingressBurst',
+  'routes',
+  'sysctls',
+  'announce',
 ])
 
 /**
@@ -60,6 +81,13 @@ export function checkRequest(request: PlugRequest): void {
   if (request.defaultRoute !== undefined && typeof request.defaultRoute !== 'boolean') {
     throw noBoolean('plug', 'defaultRoute', request.defaultRoute)
   }
+  if (request.announce !== undefined && typeof request.announce !== 'boolean') {
+    throw noBoolean('plug', 'announce', request.announce)
+  }
+  portVlan(request)
+  policing(request)
+  portRoutes(request)
+  portSysctls(request)
 }
 
 /** A MAC that was asked for. Throws MAC_TAKEN when it is another slot's by rule, whether or not that holds a port. */
@@ -78,27 +106,63 @@ function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'na
   })
 }
 
-/** Throws MAC_TAKEN. */
+/** Throws MAC_TAKEN, and UNSUPPORTED for what this kind of vswitch, or this kernel, cannot do. */
 export function wire(
-  vswitch: Pick<Backend, 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
+  vswitch: Pick<Backend, 'kind' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
   hasIpv6: boolean,
   request: PlugRequest,
   target: ResolvedTarget,
   slot: number,
 ): Wiring {
+  if (vswitch.kind === 'bridge') checkForBridge(request)
   const address = slotAddress(vswitch.subnet, slot, vswitch.ipv6Prefix)
   const mac = request.mac === undefined ? address.mac : macFor(slot, request.mac, vswitch)
   const mtu = request.mtu ?? DEFAULT_MTU
+  const ifname = request.ifname ?? 'eth*'
+  const sysctls = portSysctls(request)
+  const ipv6 = hasIpv6 && mtu >= IPV6_MIN_MTU && !disablesIpv6(sysctls, ifname)
+  const routes = portRoutes(request)
+  checkFamilies(routes, ipv6)
+  const routed = routes.some(({ family, destination }) => family === 'ipv4' && destination === 'default')
   return {
     target,
     slot,
     hostIfname: hostIfname(vswitch.name, slot),
-    ifname: request.ifname ?? 'eth*',
+    ifname,
     mac,
     mtu,
     address,
-    ipv6: hasIpv6 && mtu >= IPV6_MIN_MTU,
-    gateway: request.defaultRoute === false ? undefined : vswitch.subnet.address,
+    ipv6,
+    gateway: routed || request.defaultRoute === false ? undefined : vswitch.subnet.address,
     alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
+    vlan: portVlan(request),
+    policing: policing(request),
+    routes,
+    sysctls,
+    announce: (request.announce ?? mac !== address.mac) ? moment(vswitch.kind) : undefined,
   }
+}
+
+/** A Linux bridge forwards from the moment on at which a port is made; to Open vSwitch it must first be connected. */
+function moment(kind: VswitchKind): 'made' | 'connected' {
+  return kind === 'bridge' ? 'made' : 'connected'
+}
+
+/** VLANs and limits are settings of Open vSwitch's ports. */
+function checkForBridge(request: PlugRequest): void {
+  for (const option of ['vlan', 'trunks', 'ingressRate', 'ingressBurst'] as const) {
+    if (request[option] === undefined) continue
+    throw new EcdockError('UNSUPPORTED', 'plug', `a port of kind bridge cannot have ${option}`, {
+      hint: 'Use a vswitch of kind ovs for that.',
+    })
+  }
+}
+
+function checkFamilies(routes: readonly PortRoute[], ipv6: boolean): void {
+  const route = ipv6 ? undefined : routes.find(({ family }) => family === 'ipv6')
+  if (route === undefined) return
+  const message = `there is no route to ${route.destination}: the interface will have no IPv6`
+  throw new EcdockError('UNSUPPORTED', 'plug', message, {
+    hint: `It needs a kernel with IPv6, an MTU of at least ${IPV6_MIN_MTU} bytes, and disable_ipv6 to be 0.`,
+  })
 }

@@ -15,6 +15,7 @@ const REQUIREMENTS = {
   iproute2: { there: () => onPath('ip'), how: 'apt-get install iproute2' },
   ping: { there: () => onPath('ping'), how: 'apt-get install iputils-ping' },
   iptables: { there: () => onPath('iptables'), how: 'apt-get install iptables' },
+  tcpdump: { there: () => onPath('tcpdump'), how: 'apt-get install tcpdump' },
   ethtool: { there: () => onPath('ethtool'), how: 'apt-get install ethtool' },
 } as const
 

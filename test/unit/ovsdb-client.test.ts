@@ -116,7 +116,7 @@ test('only the columns that are used are asked for', async () => {
       const [database, , requests, since] = server.peers[0]?.received[0]?.params ?? []
       assert.is(database, 'Open_vSwitch')
       assert.is(since, ZERO)
-      assert.equal(Object.keys(requests as object), ['Open_vSwitch', 'Bridge', 'Port', 'Interface'])
+      assert.equal(Object.keys(requests as object), ['Open_vSwitch', 'Bridge', 'Port', 'Interface', 'Mirror'])
       assert.not.match(JSON.stringify(requests), /statistics/)
     },
   )

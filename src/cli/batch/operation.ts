@@ -27,6 +27,16 @@ const operation = z.discriminatedUnion('op', [
     mtu: z.int().exactOptional(),
     mac: name.exactOptional(),
     defaultRoute: z.boolean().exactOptional(),
+    vlan: z.int().exactOptional(),
+    trunks: z.array(z.int()).max(4094).exactOptional(),
+    ingressRate: z.int().exactOptional(),
+    ingressBurst: z.int().exactOptional(),
+    routes: z
+      .array(z.strictObject({ to: name, via: name }))
+      .max(1024)
+      .exactOptional(),
+    sysctls: z.record(name, z.union([z.int(), z.string().max(255)])).exactOptional(),
+    announce: z.boolean().exactOptional(),
   }),
   z.strictObject({ op: z.literal('unplug'), id, vswitch: name.exactOptional(), slot }),
   z.strictObject({

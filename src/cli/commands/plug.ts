@@ -6,10 +6,11 @@ import type { Target } from '../../target/target.js'
 import type { PlugOptions, PlugOutcome, Vswitch } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
+import { type PortFlags, portFlags, portOptions } from '../port-flags.js'
 import { portLine } from '../render/port.js'
 import { parseWhole } from '../values.js'
 
-export interface PlugFlags {
+export interface PlugFlags extends PortFlags {
   ifname?: string
   mtu?: number
   mac?: string
@@ -36,10 +37,16 @@ export const plug: CommandSpec<PlugFlags> = {
     new Option('--mac <MAC>', "instead of the slot's own, such as 52:00:0a:00:00:01"),
     new Option('--default-route', 'give it a default route, if the configuration says otherwise'),
     new Option('--no-default-route', 'give the target no default route'),
+    ...portFlags(),
     new Option('--explain', 'change nothing; print the ip and ovs-vsctl commands that do the same'),
   ],
   takes: ['vswitch', 'slot'],
-  examples: ['ecdock-fast plug netns:blue --slot 3', 'ecdock-fast plug container:web pid:4711 --explain'],
+  examples: [
+    'ecdock-fast plug netns:blue --slot 3',
+    'ecdock-fast plug container:web pid:4711 --explain',
+    'ecdock-fast plug netns:router --slot 9 --route 10.9.0.0/16=10.0.0.2 --sysctl net.ipv4.ip_forward=1',
+    'ecdock-fast plug netns:guest --vlan 10 --ingress-rate 10000',
+  ],
   run: runPlug,
 }
 
@@ -72,6 +79,7 @@ export function plugOptions(flags: PlugFlags, defaults: Settings): PlugOptions {
     ...(mtu !== undefined && { mtu }),
     ...(flags.mac !== undefined && { mac: flags.mac }),
     ...(defaultRoute === false && { defaultRoute }),
+    ...portOptions(flags),
   }
 }
 

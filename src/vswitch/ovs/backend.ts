@@ -6,7 +6,7 @@ import { foreignPorts } from './foreign-ports.js'
 import { databaseMark } from './marks.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { keptSlots, requireBridge } from './own-rows.js'
-import { explainPort } from './port-rows.js'
+import { explainPort, hasSlotFlow } from './port-rows.js'
 import { prepare, remove, reserve, vanished } from './slots.js'
 
 /** OFPP_MAX of OpenFlow 1.0 is 0xff00; Open vSwitch takes 1 to 65279 as ofport_request (vswitch.xml). */
@@ -51,7 +51,9 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     release: (slots) => remove(ovs, name, slots),
     explain: (wiring) => [
       explainPort(name, wiring),
-      `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`,
+      hasSlotFlow(wiring)
+        ? `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`
+        : `ovs-ofctl add-flow ${name} in_port=${wiring.slot},priority=32769,actions=normal`,
     ],
   }
 }

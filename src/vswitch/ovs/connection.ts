@@ -1,4 +1,5 @@
 import { asEcdockError, type EcdockError } from '../../errors.js'
+import type { SlotFlow } from '../../openflow/slot-flows.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { MadePort } from '../backend.js'
 import { vswitchDeleted } from '../host-side.js'
@@ -6,7 +7,7 @@ import { slotTaken } from '../plug-failure.js'
 import { foreignPorts } from './foreign-ports.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { ownPort, requireBridge } from './own-rows.js'
-import { slotRows } from './port-rows.js'
+import { hasSlotFlow, slotRows } from './port-rows.js'
 import { takenIn } from './presence.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 import { portError } from './verdict.js'
@@ -28,20 +29,14 @@ export async function connect(
   // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
   const foreign = foreignPorts(client, bridge)
   const verdicts: Verdicts = new Map()
-  const ready: MadePort[] = []
-  const unwritten: MadePort[] = []
+  const free: MadePort[] = []
   for (const port of made) {
     const holder = foreign.get(port.wiring.slot)
     if (holder !== undefined) verdicts.set(port, slotTaken(name, port.wiring.slot, holder))
-    else if (slotRows(client, bridge, port.wiring, '').length === 0) ready.push(port)
-    else unwritten.push(port)
+    else free.push(port)
   }
-  const flows = setFlows(ovs, name, [...ready, ...unwritten], signal)
-  const outcomes = await Promise.all([
-    ready.length === 0 ? new Map() : takenIn(client, name, ready, signal),
-    unwritten.length === 0 ? new Map() : write(ovs, name, unwritten, signal),
-  ])
-  for (const outcome of outcomes) for (const [port, error] of outcome) verdicts.set(port, error)
+  const flows = setFlows(ovs, name, free, signal)
+  for (const [port, error] of await write(ovs, name, free, signal)) verdicts.set(port, error)
   for (const [port, error] of await flows) if (verdicts.get(port) === undefined) verdicts.set(port, error)
   return made.map((port) => verdicts.get(port))
 }
@@ -115,9 +110,27 @@ async function setFlows(
   made: readonly MadePort[],
   signal: AbortSignal | undefined,
 ): Promise<Verdicts> {
-  const errors = await ovs.flows(name).set(
-    made.map(({ wiring }) => ({ mac: wiring.mac, slot: wiring.slot })),
-    signal,
-  )
-  return new Map(made.map((port, at) => [port, errors[at]]))
+  const flowing = made.filter(({ wiring }) => hasSlotFlow(wiring))
+  const confined = made.filter(({ wiring }) => !hasSlotFlow(wiring))
+  const freed = flowing.map(({ wiring }) => wiring.slot).filter((slot) => isConfined(ovs, name, slot))
+  const [errors, confinements, unfreed] = await Promise.all([
+    ovs.flows(name).set(flowing.map(flowOf), signal),
+    ovs.flows(name).confine(confined.map(flowOf)),
+    ovs.flows(name).setFree(freed),
+  ])
+  const verdicts: Verdicts = new Map()
+  for (const [at, port] of flowing.entries()) {
+    verdicts.set(port, errors[at] ?? (freed.includes(port.wiring.slot) ? unfreed : undefined))
+  }
+  for (const [at, port] of confined.entries()) verdicts.set(port, confinements[at])
+  return verdicts
+}
+
+/** Its rows say so as long as they have not been rewritten. */
+function isConfined({ client }: OpenVswitch, name: string, slot: number): boolean {
+  return ownPort(client, requireBridge(client, name), slot)?.vlan_mode !== undefined
+}
+
+function flowOf({ wiring }: MadePort): SlotFlow {
+  return { mac: wiring.mac, slot: wiring.slot }
 }

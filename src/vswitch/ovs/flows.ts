@@ -1,5 +1,6 @@
 import { asEcdockError, type EcdockError } from '../../errors.js'
 import { OpenFlowClient } from '../../openflow/client.js'
+import { confineSlots, freeSlots } from '../../openflow/confinement.js'
 import { managementSocket } from '../../openflow/management-socket.js'
 import { removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
 
@@ -13,6 +14,8 @@ export class SlotFlows {
   #client: Promise<OpenFlowClient> | undefined
   /** What this has set, by MAC. */
   readonly #set = new Map<string, number>()
+  /** The slots that this has confined, by their number. */
+  readonly #confined = new Map<number, SlotFlow>()
   /** They are no longer there. */
   #lost = false
   /** Those that wait for the changes under way. */
@@ -42,6 +45,35 @@ export class SlotFlows {
     await removeSlotFlows(await this.#connected(), macs)
   }
 
+  /**
+   * Takes slots that have VLANs out of the reach of slot flows, which pass VLANs over: they lose their own, and what
+   * they send is forwarded by their VLANs alone. One answer for each, as {@link set} gives it.
+   */
+  async confine(slots: readonly SlotFlow[]): Promise<(EcdockError | undefined)[]> {
+    if (slots.length === 0) return []
+    for (const each of slots) {
+      this.#set.delete(each.mac)
+      this.#confined.set(each.slot, each)
+    }
+    try {
+      return await confineSlots(await this.#connected(), slots)
+    } catch (error) {
+      return slots.map(() => asEcdockError(error, 'set flow'))
+    }
+  }
+
+  /** Undoes {@link confine}; slots that are not confined are no error. What went wrong, or undefined. */
+  async setFree(slots: readonly number[]): Promise<EcdockError | undefined> {
+    if (slots.length === 0) return undefined
+    for (const slot of slots) this.#confined.delete(slot)
+    try {
+      await freeSlots(await this.#connected(), slots)
+      return undefined
+    } catch (error) {
+      return asEcdockError(error, 'remove flow')
+    }
+  }
+
   async close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined)
     await client?.close()
@@ -68,6 +100,7 @@ export class SlotFlows {
     const errors = new Map<string, EcdockError>()
     try {
       const client = await this.#connected()
+      if (this.#lost) await confineSlots(client, [...this.#confined.values()])
       this.#lost = false
       const outcomes = await setSlotFlows(client, flows)
       for (const [at, { mac, slot }] of flows.entries()) {

@@ -7,7 +7,8 @@ import { PORT_KEYS } from './marks.js'
 import { type BridgeRow, ownPort } from './own-rows.js'
 
 /** What a slot's rows are made of. They outlive what is plugged in, so they say nothing about it. */
-export type SlotConfiguration = Pick<Wiring, 'slot' | 'hostIfname' | 'mac'>
+export type SlotConfiguration = Pick<Wiring, 'slot' | 'hostIfname' | 'mac'> &
+  Partial<Pick<Wiring, 'vlan' | 'policing'>>
 
 /**
  * What writes the rows of a slot; nothing when they are there as they should be. Rows that are there under the name but
@@ -43,24 +44,48 @@ export function slotRows(
 export function explainPort(name: string, wiring: SlotConfiguration): string {
   const { Interface, Port } = portColumns(wiring)
   const port = wiring.hostIfname
-  // A string of OVSDB is written as in JSON (ovs-vsctl(8), "Database Values").
-  const ids = (row: { external_ids: Record<string, string> }) =>
-    Object.entries(row.external_ids).map(([key, value]) =>
-      shellQuote(`external_ids:${key}=${JSON.stringify(value)}`),
-    )
   return [
     `ovs-vsctl --may-exist add-port ${name} ${port}`,
-    ['set Interface', port, `ofport_request=${Interface.ofport_request}`, ...ids(Interface)].join(' '),
-    ['set Port', port, ...ids(Port)].join(' '),
+    ['set Interface', port, ...settings(Interface)].join(' '),
+    ['set Port', port, ...settings(Port)].join(' '),
   ].join(' -- ')
 }
 
-/** What the rows of a slot say, besides its name: with vswitch.xml's keys, and with our own mark. */
-export function portColumns({ slot, mac }: SlotConfiguration) {
+/** Whether frames for the slot are sent to it by a flow of its own, which would pass VLANs over (docs/openflow.md). */
+export function hasSlotFlow({ vlan }: Pick<SlotConfiguration, 'vlan'>): boolean {
+  return vlan === undefined
+}
+
+/**
+ * What the rows of a slot say, besides its name: with vswitch.xml's keys, and with our own mark. Every column is there
+ * that an earlier plug may have set.
+ */
+export function portColumns({ slot, mac, vlan, policing }: SlotConfiguration) {
   return {
-    Interface: { ofport_request: slot, external_ids: { 'attached-mac': mac } },
-    Port: { external_ids: { [PORT_KEYS.slot]: String(slot) } },
+    Interface: {
+      ofport_request: slot,
+      ingress_policing_rate: policing?.rate ?? 0,
+      ingress_policing_burst: policing?.burst ?? 0,
+      external_ids: { 'attached-mac': mac },
+    },
+    Port: {
+      tag: vlan?.tag,
+      trunks: vlan?.trunks ?? [],
+      vlan_mode: vlan?.mode,
+      external_ids: { [PORT_KEYS.slot]: String(slot) },
+    },
   }
+}
+
+/** Columns as ovs-vsctl(8) sets them; what a new row says anyway is left out. */
+function settings(columns: object): string[] {
+  return Object.entries(columns).flatMap(([column, value]: [string, unknown]) => {
+    if (value === undefined || value === 0) return []
+    if (Array.isArray(value)) return value.length === 0 ? [] : [`${column}=${value.join(',')}`]
+    if (typeof value !== 'object' || value === null) return [`${column}=${value}`]
+    // A string of OVSDB is written as in JSON (ovs-vsctl(8), "Database Values").
+    return Object.entries(value).map(([key, text]) => shellQuote(`${column}:${key}=${JSON.stringify(text)}`))
+  })
 }
 
 /** Whether the row has these columns already. */

@@ -3,7 +3,7 @@ import type { Subnet } from '../../addressing/subnet.js'
 import { EcdockError } from '../../errors.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
-import { hostIfname } from '../names.js'
+import { hostIfname, slotOfHostIfname } from '../names.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { ownPort, requireBridge } from './own-rows.js'
 import { slotRows } from './port-rows.js'
@@ -85,10 +85,13 @@ export async function reserve(
 export async function remove(ovs: OpenVswitch, name: string, slots: readonly number[]): Promise<void> {
   const { client, commits } = ovs
   const macs: string[] = []
+  const confined: number[] = []
   await commits.commit(() => {
     const bridge = requireBridge(client, name)
     const rows = slots.flatMap((slot) => ownPort(client, bridge, slot) ?? [])
-    for (const { name } of rows) {
+    for (const { name, vlan_mode } of rows) {
+      const slot = slotOfHostIfname(bridge.name, name)
+      if (vlan_mode !== undefined && slot !== undefined) confined.push(slot)
       const mac = client.replica.byName('Interface', name)?.external_ids.get('attached-mac')
       if (mac !== undefined) macs.push(mac)
     }
@@ -97,6 +100,7 @@ export async function remove(ovs: OpenVswitch, name: string, slots: readonly num
   })
   try {
     if (macs.length > 0) await ovs.flows(name).remove(macs)
+    await ovs.flows(name).setFree(confined)
   } catch (error) {
     // They lead to ports that are no more; the bridge takes them with it.
     if (!(error instanceof EcdockError)) throw error
