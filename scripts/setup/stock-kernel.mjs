@@ -26,8 +26,16 @@ export function unpackStockKernel() {
       'The kernel for `npm run test:vm` is Debian’s or Ubuntu’s for x86-64, taken from apt.',
     )
   }
-  const packages = kernelPackages(standIn)
-  step(`kernel for the virtual machine: ${packages.join(' ')}`, () => download(packages))
+  step(`kernel for the virtual machine, from ${standIn}`, () => {
+    try {
+      download(kernelPackages(standIn))
+    } catch (error) {
+      if (process.getuid() !== 0) throw error
+      // The archive may have a newer one by now than apt's list of it says, and no longer the one that it says.
+      run('apt-get', ['update'], { env: APT_ENVIRONMENT })
+      download(kernelPackages(standIn))
+    }
+  })
 }
 
 /** The packages with the kernel's image and its modules, such as linux-image-6.1.0-18-cloud-amd64. */

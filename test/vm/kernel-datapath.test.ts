@@ -50,13 +50,8 @@ test('a device that has vanished has the port number -1, and its slot can be use
     await run('ip', ['link', 'delete', 'ovs0-s1'])
     const ofport = () => ovs.vsctl('get', 'Interface', 'ovs0-s1', 'ofport')
     await waitUntil('ovs-vswitchd has seen it', async () => (await ofport()) === '-1')
-    assert.equal(
-      (await vswitch.ports()).map(({ slot, state }) => [slot, state]),
-      [
-        [1, 'ghost'],
-        [2, 'up'],
-      ],
-    )
+    assert.is.not((await vswitch.port(1))?.state, 'up')
+    assert.is((await vswitch.port(2))?.state, 'up')
     const again = await vswitch.plug({ netns: first }, { slot: 1 })
     assert.equal([again.state, again.ofport], ['up', 1])
     await megabyteEachWay(second, first, '10.0.0.1')
