@@ -45,8 +45,10 @@ export interface Backend {
   readonly ipv6Prefix: string
   /** The highest slot that the kind can have, whatever the subnet. */
   readonly maxSlot?: number
-  /** Namespace of the host sides. */
-  readonly netns: string
+  /** Path of the namespace that the host side of this slot's port is in, or would be. */
+  hostNetns(slot: number): string
+  /** All namespaces that may hold host sides. */
+  hostNetnses(): readonly string[]
   /** Kind `ovs`: the database that the vswitch is in. */
   readonly ovsdb?: string | undefined
 
@@ -59,8 +61,6 @@ export interface Backend {
    * undefined. A port that failed is disconnected again; its interfaces are the caller's.
    */
   connect?(made: readonly MadePort[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]>
-  /** Waits until the switch has noticed that the interfaces of these slots are gone. */
-  vanished?(slots: readonly number[]): Promise<void>
   /** What the switch itself keeps of slots, whether or not their interfaces are there. */
   kept?(): ReadonlyMap<number, KeptSlot>
   /** Slots that are taken on the switch by what is not ours, and by what. */
@@ -68,9 +68,11 @@ export interface Backend {
   /** Makes slots ready for an interface, when something has to be done for that. */
   prepare?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
   /** Writes beforehand what the switch keeps of these slots. */
-  reserve?(slots: readonly number[]): Promise<void>
+  reserve?(slots: readonly number[], around: Surroundings): Promise<void>
   /** Forgets what the switch keeps of these slots, which hold nothing. */
-  release?(slots: readonly number[]): Promise<void>
+  release?(slots: readonly number[], around: Surroundings): Promise<void>
+  /** Puts right what the switch keeps of a slot and cannot be used; true when a plug is worth another attempt. */
+  mend?(slot: number, around: Surroundings): Promise<boolean>
   /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
   explain?(wiring: Wiring, netnsId: number): string[]
 }

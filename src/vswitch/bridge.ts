@@ -31,7 +31,8 @@ export function bridgeBackend(record: VswitchRecord): Backend {
     name: record.name,
     subnet: parseSubnet(record.subnet),
     ipv6Prefix: record.ipv6Prefix,
-    netns,
+    hostNetns: () => netns,
+    hostNetnses: () => [netns],
     interfaces: (wiring) => [
       {
         op: 'veth',

@@ -1,6 +1,7 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { announceAll } from './announcing.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
+import { deleteHostSides } from './host-side.js'
 import { filledAlias } from './record.js'
 
 /**
@@ -51,13 +52,13 @@ async function attempt(
 /** Takes the interfaces down again, as far as they are still those that were made; what went wrong, if anything. */
 export async function takeDown(
   backend: Backend,
-  { kernel }: Surroundings,
+  around: Surroundings,
   made: readonly MadePort[],
 ): Promise<EcdockError | undefined> {
   if (made.length === 0) return undefined
-  const links = made.map(({ wiring, port }) => ({ name: wiring.hostIfname, mark: filledAlias(wiring, port) }))
+  const sides = made.map(({ wiring, port }) => ({ slot: wiring.slot, mark: filledAlias(wiring, port) }))
   try {
-    await kernel.deleteMarkedLinks(backend.netns, links)
+    await deleteHostSides(backend, around, sides)
     return undefined
   } catch (error) {
     return asEcdockError(error, 'plug')

@@ -1,19 +1,48 @@
 import { EcdockError } from '../errors.js'
-import type { Link } from '../kernel/kernel.js'
+import type { Link, MarkedLink, Removal } from '../kernel/kernel.js'
 import type { Backend, Surroundings } from './backend.js'
+import { hostIfname } from './names.js'
 
-/** The links of the namespace that holds the host sides. Throws VSWITCH_NOT_FOUND when it is gone. */
-export function hostSideLinks(backend: Backend, around: Surroundings): Promise<Link[]> {
-  return unlessDeleted(backend, around.kernel.links(backend.netns))
+/** The links of the namespaces that hold the host sides. Throws VSWITCH_NOT_FOUND when one is gone. */
+export async function hostSideLinks(backend: Backend, { kernel }: Surroundings): Promise<Link[]> {
+  const links = backend.hostNetnses().map((netns) => kernel.links(netns))
+  return (await unlessDeleted(backend, Promise.all(links))).flat()
 }
 
-/** Those of these names, each in its place. Throws VSWITCH_NOT_FOUND when their namespace is gone. */
-export function hostSidesByName(
+/** The host side of this slot's port. Throws VSWITCH_NOT_FOUND when its namespace is gone. */
+export async function hostSide(
   backend: Backend,
-  around: Surroundings,
-  names: readonly string[],
-): Promise<(Link | undefined)[]> {
-  return unlessDeleted(backend, around.kernel.linksByName(backend.netns, names))
+  { kernel }: Surroundings,
+  slot: number,
+): Promise<Link | undefined> {
+  const name = hostIfname(backend.name, slot)
+  const [link] = await unlessDeleted(backend, kernel.linksByName(backend.hostNetns(slot), [name]))
+  return link
+}
+
+/**
+ * Deletes the host sides of these slots that carry the mark, and their other ends with them: at once in each namespace.
+ * One outcome for each, in order. Throws VSWITCH_NOT_FOUND when a namespace is gone.
+ */
+export async function deleteHostSides(
+  backend: Backend,
+  { kernel }: Surroundings,
+  sides: readonly { slot: number; mark: string }[],
+): Promise<(Removal | undefined)[]> {
+  const byNetns = new Map<string, { at: number; link: MarkedLink }[]>()
+  for (const [at, { slot, mark }] of sides.entries()) {
+    const netns = backend.hostNetns(slot)
+    const some = byNetns.get(netns) ?? []
+    some.push({ at, link: { name: hostIfname(backend.name, slot), mark } })
+    byNetns.set(netns, some)
+  }
+  const outcomes: (Removal | undefined)[] = sides.map(() => undefined)
+  for (const [netns, some] of byNetns) {
+    const links = some.map(({ link }) => link)
+    const removals = await unlessDeleted(backend, kernel.deleteMarkedLinks(netns, links))
+    for (const [index, { at }] of some.entries()) outcomes[at] = removals[index]
+  }
+  return outcomes
 }
 
 export function vswitchDeleted(name: string, cause?: unknown): EcdockError {
@@ -24,7 +53,7 @@ export function vswitchDeleted(name: string, cause?: unknown): EcdockError {
 }
 
 /** What was read or changed there, or VSWITCH_NOT_FOUND when the namespace of the host sides is gone. */
-export async function unlessDeleted<T>(backend: Backend, reading: Promise<T>): Promise<T> {
+async function unlessDeleted<T>(backend: Backend, reading: Promise<T>): Promise<T> {
   try {
     return await reading
   } catch (error) {

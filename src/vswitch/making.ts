@@ -19,12 +19,12 @@ export async function makeAll(
   around: Surroundings,
   wirings: readonly Wiring[],
 ): Promise<(MadePort | PlanFailed)[]> {
-  const plans = wirings.map((wiring) => planOf(backend, wiring))
   const preparing = backend.prepare?.(
     wirings.map((wiring) => wiring.slot),
     around,
   )
   if (preparing !== undefined) await preparing
+  const plans = wirings.map((wiring) => planOf(backend, wiring))
   const pending = around.kernel.execute(plans)
   // What is known of the ports beforehand is put together while the kernel works.
   const drafts = wirings.map((wiring) => draft(backend, around, wiring))
@@ -65,10 +65,11 @@ export async function reasonOf(
 }
 
 /**
- * What was chosen (the slot, the interface's name) was free then, and another process has taken it since,
- * perhaps for the same target, perhaps to give it back already.
+ * Whether another attempt may do better. What was chosen (the slot, the interface's name) was free then, and another
+ * process has taken it since, perhaps for the same target, perhaps to give it back already; or the switch could not use
+ * what it had kept of the slot.
  */
-export async function lostARace(
+export async function worthAnother(
   request: PlugRequest,
   slot: number,
   error: EcdockError,
@@ -76,6 +77,7 @@ export async function lostARace(
   around: Surroundings,
 ): Promise<boolean> {
   if (error.code === 'IFNAME_TAKEN') return request.ifname === undefined
+  if (error.code === 'VSWITCH_NOT_FOUND') return (await backend.mend?.(slot, around)) ?? false
   if (request.slot !== undefined) return false
   if (error.code === 'SLOT_TAKEN') return true
   if (!SIGNS_OF_A_TAKEN_SLOT.has(error.code)) return false

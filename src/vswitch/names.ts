@@ -82,6 +82,20 @@ export function slotOfHostIfname(vswitch: string, name: string): number | undefi
   return /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : undefined
 }
 
+/** Names of what stays of a slot of Open vSwitch when nothing is plugged in (ovs/standing-ports.ts). */
+export function standingNames(vswitch: string, slot: number): StandingNames {
+  return { port: `${vswitch}-p${slot}`, inner: `${vswitch}-u${slot}`, bridge: `${vswitch}-b${slot}` }
+}
+
+export interface StandingNames {
+  /** The port of Open vSwitch, in its own namespace. */
+  port: string
+  /** Its other end, in the vswitch's namespace. */
+  inner: string
+  /** What connects that end to the one of the target's pair. */
+  bridge: string
+}
+
 /** Name of the namespace that a vswitch of kind `bridge` lives in, such as `ecdock-br0`. */
 export function vswitchNetns(name: string): string {
   return `${NETNS_PREFIX}${name}`

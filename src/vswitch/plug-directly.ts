@@ -2,7 +2,7 @@ import { locate } from '../target/resolve.js'
 import { checkAskedSlot } from './admission.js'
 import type { Backend, Surroundings } from './backend.js'
 import { cancelled, connectAll } from './connecting.js'
-import { isMade, lostARace, make, reasonOf } from './making.js'
+import { isMade, make, reasonOf, worthAnother } from './making.js'
 import type { PlugRequest, Port } from './vswitch.js'
 import { checkRequest, wire } from './wiring.js'
 
@@ -29,7 +29,7 @@ export async function plugDirectly(
   const outcome = await make(backend, around, wiring)
   if (!isMade(outcome)) {
     const error = await reasonOf(outcome, wiring, backend, around)
-    if (await lostARace(request, slot, error, backend, around)) return undefined
+    if (await worthAnother(request, slot, error, backend, around)) return undefined
     throw error
   }
   if (backend.connect !== undefined || stopped()) {

@@ -3,7 +3,7 @@ import { notANetns, permissionError } from '../kernel/native.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
-import { hostSidesByName, vswitchDeleted } from './host-side.js'
+import { hostSide, vswitchDeleted } from './host-side.js'
 import { LINK_GROUP, parsePortAlias } from './record.js'
 import type { Wiring } from './wiring.js'
 
@@ -24,7 +24,7 @@ export async function plugFailure(
   }
   if (failed.taken !== undefined) {
     // Plugged in again where it is already: the slot is what the caller has to know of.
-    const [link] = await hostSidesByName(backend, around, [wiring.hostIfname])
+    const link = await hostSide(backend, around, wiring.slot)
     if (link !== undefined) return slotOrNameTaken(wiring, backend, around, details)
     return targetOccupied(failed, wiring, details)
   }
@@ -95,9 +95,10 @@ async function absent(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  if (backend.netns !== '') {
+  const hostNetns = backend.hostNetns(wiring.slot)
+  if (hostNetns !== '') {
     try {
-      await around.kernel.namespaceId(backend.netns)
+      await around.kernel.namespaceId(hostNetns)
     } catch {
       return vswitchDeleted(backend.name)
     }
@@ -127,7 +128,7 @@ async function slotOrNameTaken(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  const [link] = await hostSidesByName(backend, around, [wiring.hostIfname])
+  const link = await hostSide(backend, around, wiring.slot)
   if (link === undefined) {
     const message = `${wiring.target.label} already has an interface ${wiring.ifname}`
     return new EcdockError('IFNAME_TAKEN', 'plug', message, details)

@@ -3,7 +3,7 @@ import type { PlanFailed } from '../kernel/plan.js'
 import { Admission, type Admitted, type Item } from './admission.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
 import { cancelled, connectAll, takeDown } from './connecting.js'
-import { isMade, lostARace, makeAll, reasonOf } from './making.js'
+import { isMade, makeAll, reasonOf, worthAnother } from './making.js'
 import type { BulkOptions, PlugOutcome, PlugRequest } from './vswitch.js'
 import type { Wiring } from './wiring.js'
 
@@ -107,7 +107,7 @@ export class Plugging {
     const { request, attempts } = item
     if (
       attempts + 1 < SLOT_ATTEMPTS &&
-      (await lostARace(request, wiring.slot, error, this.#backend, this.#around))
+      (await worthAnother(request, wiring.slot, error, this.#backend, this.#around))
     ) {
       return true
     }

@@ -1,7 +1,7 @@
 import { slotAddress } from '../addressing/slot.js'
 import type { Link } from '../kernel/kernel.js'
 import type { Backend, KeptSlot, Surroundings } from './backend.js'
-import { hostSideLinks, hostSidesByName } from './host-side.js'
+import { hostSide, hostSideLinks } from './host-side.js'
 import { hostIfname, slotOfHostIfname } from './names.js'
 import { type PortRecord, parsePortAlias } from './record.js'
 import type { Port } from './vswitch.js'
@@ -32,7 +32,7 @@ export async function readPort(
   around: Surroundings,
   slot: number,
 ): Promise<Port | undefined> {
-  const [link] = await hostSidesByName(backend, around, [hostIfname(backend.name, slot)])
+  const link = await hostSide(backend, around, slot)
   if (link === undefined) return undefined
   return merge(backend, around, [link], backend.kept?.()).find((port) => port.slot === slot)
 }

@@ -74,6 +74,26 @@ export function parsePortAlias(alias: string): PortRecord | undefined {
   }
 }
 
+/** The alias of what stays of a slot when nothing is plugged in, and what it begins with. */
+export function slotAlias(vswitch: string, slot: number, ovsdb: string | undefined): string {
+  return `${MARK} slot vswitch=${vswitch} slot=${slot}${ovsdb === undefined ? '' : ` ovsdb=${ovsdb}`}`
+}
+
+/** The record of such an alias, undefined for every other. */
+export function parseSlotAlias(alias: string): { vswitch: string; slot: number; ovsdb?: string } | undefined {
+  const words = parse(alias, 'slot')
+  const vswitch = words?.get('vswitch')
+  const slot = Number(words?.get('slot'))
+  if (vswitch === undefined || !Number.isSafeInteger(slot)) return undefined
+  const ovsdb = words?.get('ovsdb')
+  return { vswitch, slot, ...(ovsdb !== undefined && { ovsdb }) }
+}
+
+/** The alias of the loopback in the namespace that holds the slots of a vswitch of kind `ovs`. */
+export function slotsAlias(vswitch: string): string {
+  return `${MARK} slots vswitch=${vswitch}`
+}
+
 /** The alias of the loopback in the namespace of a vswitch of kind `bridge`, and of the switch's own links. */
 export function vswitchAlias(record: VswitchRecord): string {
   return `${MARK} vswitch name=${record.name} subnet=${record.subnet} ipv6-prefix=${record.ipv6Prefix}`

@@ -94,7 +94,7 @@ export class SlotSwitch implements Vswitch {
 
   async reserve(slots: readonly number[]): Promise<void> {
     for (const slot of slots) checkAskedSlot(this.#backend, slot, this.#backend.foreign?.())
-    await this.#backend.reserve?.(slots)
+    await this.#backend.reserve?.(slots, this.#around)
   }
 
   reservedSlots(): Promise<number[]> {
@@ -104,7 +104,7 @@ export class SlotSwitch implements Vswitch {
   async release(slots?: readonly number[]): Promise<number[]> {
     const reserved = await this.reservedSlots()
     const wanted = slots === undefined ? reserved : reserved.filter((slot) => slots.includes(slot))
-    if (wanted.length > 0) await this.#backend.release?.(wanted)
+    if (wanted.length > 0) await this.#backend.release?.(wanted, this.#around)
     return wanted
   }
 

@@ -1,7 +1,7 @@
 import { checkSlot } from '../addressing/slot.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Backend, Surroundings } from './backend.js'
-import { unlessDeleted } from './host-side.js'
+import { deleteHostSides } from './host-side.js'
 import { hostIfname } from './names.js'
 import { portMark } from './record.js'
 import type { BulkOptions, UnplugOutcome } from './vswitch.js'
@@ -49,19 +49,12 @@ async function unplugSome(
     }
   }
   try {
-    const { kernel } = around
     const slotsWanted = [...wanted]
-    const links = slotsWanted.map((slot) => ({
-      name: hostIfname(backend.name, slot),
-      mark: portMark(backend.name, slot),
-    }))
-    const removals = await unlessDeleted(backend, kernel.deleteMarkedLinks(backend.netns, links))
-    const gone: number[] = []
+    const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot) }))
+    const removals = await deleteHostSides(backend, around, sides)
     for (const [at, slot] of slotsWanted.entries()) {
-      if (removals[at] === 'deleted') gone.push(slot)
-      else refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
+      if (removals[at] !== 'deleted') refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
     }
-    if (gone.length > 0) await backend.vanished?.(gone)
   } catch (error) {
     for (const slot of wanted) refused.set(slot, asEcdockError(error, 'unplug'))
   }

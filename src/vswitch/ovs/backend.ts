@@ -1,59 +1,105 @@
 import { parseSubnet } from '../../addressing/subnet.js'
+import type { Step } from '../../kernel/plan.js'
 import type { Backend } from '../backend.js'
+import { standingNames } from '../names.js'
 import { LINK_GROUP, type VswitchRecord } from '../record.js'
+import { DEFAULT_MTU, type Wiring } from '../wiring.js'
 import { connect } from './connection.js'
 import { foreignPorts } from './foreign-ports.js'
 import { databaseMark } from './marks.js'
 import type { OpenVswitch } from './open-vswitch.js'
-import { keptSlots, requireBridge } from './own-rows.js'
+import { keptSlots, requireBridge, standingPort } from './own-rows.js'
 import { explainPort, hasSlotFlow } from './port-rows.js'
-import { prepare, remove, reserve, vanished } from './slots.js'
+import { mend, prepare, release, reserve } from './slots.js'
+import { standingNetns } from './standing-ports.js'
 
 /** OFPP_MAX of OpenFlow 1.0 is 0xff00; Open vSwitch takes 1 to 65279 as ofport_request (vswitch.xml). */
 const MAX_OFPORT = 65279
 
 /**
- * A vswitch of kind `ovs`: a bridge of Open vSwitch. A slot's number is its OpenFlow port number. A slot's rows and its
- * flow are written when it is first used, and stay: to insert and to delete a row costs vswitchd many times what
- * it costs it when a device vanishes and another one appears in its place (docs/open-vswitch.md has the figures).
+ * A vswitch of kind `ovs`: a bridge of Open vSwitch. A slot's number is its OpenFlow port number. What is plugged into a
+ * slot for the first time is an end of the target's own pair; a slot that is used again, or was reserved, has a standing
+ * port (standing-ports.ts).
  */
 export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVswitch): Backend {
   const { name } = record
   const { client } = ovs
-  const subnet = parseSubnet(record.subnet)
+  const sw = { ovs, name, subnet: parseSubnet(record.subnet), usermode }
+  const isStanding = (slot: number) => {
+    const bridge = client.replica.byName('Bridge', name)
+    return bridge !== undefined && standingPort(client, bridge, slot) !== undefined
+  }
+  const hostNetns = (slot: number) => (isStanding(slot) ? standingNetns(name) : '')
   return {
     kind: 'ovs',
     name,
-    subnet,
+    subnet: sw.subnet,
     ipv6Prefix: record.ipv6Prefix,
     maxSlot: MAX_OFPORT,
-    netns: '',
+    hostNetns,
+    hostNetnses: () => (hasStanding(ovs, name) ? ['', standingNetns(name)] : ['']),
     ovsdb: databaseMark(client),
-    interfaces: (wiring) => [
-      {
-        op: 'veth',
-        netns: '',
-        name: wiring.hostIfname,
-        group: LINK_GROUP,
-        alias: wiring.alias,
-        mtu: wiring.mtu,
-        peer: { netns: wiring.target.netns, name: wiring.ifname, mac: wiring.mac, mtu: wiring.mtu },
-      },
-    ],
+    interfaces: (wiring) =>
+      isStanding(wiring.slot)
+        ? [
+            ...widened(name, wiring),
+            pair(wiring, hostNetns(wiring.slot), standingNames(name, wiring.slot).bridge),
+          ]
+        : [pair(wiring, '')],
     finish: (wiring) =>
-      usermode ? [{ op: 'tx-checksum-off', netns: wiring.target.netns, name: wiring.ifname }] : [],
+      usermode && !isStanding(wiring.slot)
+        ? [{ op: 'tx-checksum-off', netns: wiring.target.netns, name: wiring.ifname }]
+        : [],
     connect: (made, signal) => connect(ovs, name, made, signal),
-    vanished: (slots) => vanished(ovs, name, slots),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),
-    prepare: (slots, around) => prepare(ovs, name, slots, around),
-    reserve: (slots) => reserve(ovs, name, subnet, slots),
-    release: (slots) => remove(ovs, name, slots),
-    explain: (wiring) => [
-      explainPort(name, wiring),
-      hasSlotFlow(wiring)
-        ? `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`
-        : `ovs-ofctl add-flow ${name} in_port=${wiring.slot},priority=32769,actions=normal`,
-    ],
+    prepare: (slots, around) => prepare(sw, slots, around),
+    reserve: (slots, around) => reserve(sw, slots, around),
+    release: (slots, around) => release(sw, slots, around),
+    mend: (slot, around) => mend(sw, slot, around),
+    explain: (wiring) => (isStanding(wiring.slot) ? [] : explained(name, wiring)),
   }
+}
+
+function pair(wiring: Wiring, netns: string, master?: string): Step {
+  return {
+    op: 'veth',
+    netns,
+    name: wiring.hostIfname,
+    ...(master !== undefined && { master }),
+    group: LINK_GROUP,
+    alias: wiring.alias,
+    mtu: wiring.mtu,
+    peer: { netns: wiring.target.netns, name: wiring.ifname, mac: wiring.mac, mtu: wiring.mtu },
+  }
+}
+
+/** A standing port is made for frames of the usual size. */
+function widened(name: string, { slot, mtu }: Wiring): Step[] {
+  if (mtu <= DEFAULT_MTU) return []
+  const names = standingNames(name, slot)
+  const netns = standingNetns(name)
+  return [
+    { op: 'link', netns: '', name: names.port, mtu },
+    { op: 'link', netns, name: names.inner, mtu },
+    { op: 'link', netns, name: names.bridge, mtu },
+  ]
+}
+
+/** Some slot of the bridge has a standing port. */
+function hasStanding({ client }: OpenVswitch, name: string): boolean {
+  const bridge = client.replica.byName('Bridge', name)
+  if (bridge === undefined) return false
+  const prefix = standingNames(name, 0).port.slice(0, -1)
+  for (const uuid of bridge.ports) if (client.replica.get('Port', uuid)?.name.startsWith(prefix)) return true
+  return false
+}
+
+function explained(name: string, wiring: Wiring): string[] {
+  return [
+    explainPort(name, wiring),
+    hasSlotFlow(wiring)
+      ? `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`
+      : `ovs-ofctl add-flow ${name} in_port=${wiring.slot},priority=32769,actions=normal`,
+  ]
 }

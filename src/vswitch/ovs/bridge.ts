@@ -6,10 +6,17 @@ import type { Step } from '../../kernel/plan.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { insert, mutate, type Operation } from '../../ovsdb/operations.js'
 import { named, type Uuid } from '../../ovsdb/value.js'
-import { type PortRecord, parsePortAlias, type VswitchRecord, vswitchRecord } from '../record.js'
+import {
+  type PortRecord,
+  parsePortAlias,
+  parseSlotAlias,
+  type VswitchRecord,
+  vswitchRecord,
+} from '../record.js'
 import { creationFailure, requireVacant } from '../vacancy.js'
 import { BRIDGE_KEYS, databaseMark } from './marks.js'
 import { requireBridge } from './own-rows.js'
+import { deleteStandingNetns } from './standing-ports.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 
 /** The OpenFlow port number of the uplink, as ecDock gave it. */
@@ -63,14 +70,19 @@ export async function createOvsBridge(
 
 export async function deleteOvsBridge(kernel: Kernel, client: OvsdbClient, name: string): Promise<void> {
   const bridge = requireBridge(client, name)
-  const links = (await kernel.links('')).filter((link) => parsePortAlias(link.alias)?.vswitch === name)
-  await Promise.all([
-    kernel.deleteLinks(
-      '',
-      links.map((link) => link.ifindex),
-    ),
-    deleteRow(client, bridge.uuid),
-  ])
+  await Promise.all([deleteInterfaces(kernel, name), deleteRow(client, bridge.uuid)])
+}
+
+/** Those of all ports of a bridge, and the namespace of its standing ports. */
+async function deleteInterfaces(kernel: Kernel, name: string): Promise<void> {
+  await deleteStandingNetns(kernel, name)
+  const links = (await kernel.links('')).filter(
+    ({ alias }) => parsePortAlias(alias)?.vswitch === name || parseSlotAlias(alias)?.vswitch === name,
+  )
+  await kernel.deleteLinks(
+    '',
+    links.map((link) => link.ifindex),
+  )
 }
 
 /** The bridges that are vswitches of ours. */

@@ -1,22 +1,22 @@
 import { asEcdockError, type EcdockError } from '../../errors.js'
 import type { SlotFlow } from '../../openflow/slot-flows.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { MadePort } from '../backend.js'
 import { vswitchDeleted } from '../host-side.js'
 import { slotTaken } from '../plug-failure.js'
 import { foreignPorts } from './foreign-ports.js'
 import type { OpenVswitch } from './open-vswitch.js'
-import { ownPort, requireBridge } from './own-rows.js'
+import { ownPort, type PortRow, requireBridge, standingPort } from './own-rows.js'
 import { hasSlotFlow, slotRows } from './port-rows.js'
-import { takenIn } from './presence.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 import { portError } from './verdict.js'
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
 /**
- * Connects ports to a bridge whose devices have just been made. A slot that has its rows needs nothing but that vswitchd
- * notices the device; for the others they are written, all in one transaction. One answer for each port.
+ * Connects ports to a bridge whose interfaces have just been made. A standing port is connected already; the rows of the
+ * others are written, all in one transaction. One answer for each port.
  */
 export async function connect(
   ovs: OpenVswitch,
@@ -65,12 +65,12 @@ async function write(
   })
   await Promise.all(committed)
   const bridgeGone = client.replica.byName('Bridge', name) === undefined
-  const rewritten = made.filter((port) => !isNew.has(port) && verdicts.get(port) === undefined)
-  for (const [port, error] of await takenIn(client, name, rewritten, signal)) verdicts.set(port, error)
   for (const port of made) {
-    if (verdicts.get(port) !== undefined || !isNew.has(port)) continue
-    const row = client.replica.byName('Interface', port.wiring.hostIfname)
-    const error = bridgeGone ? vswitchDeleted(name) : portError(name, port.wiring, row)
+    if (verdicts.get(port) !== undefined) continue
+    const { slot, hostIfname } = port.wiring
+    const device = standing(client, name, slot)?.name ?? hostIfname
+    const row = client.replica.byName('Interface', device)
+    const error = bridgeGone ? vswitchDeleted(name) : portError(name, { slot, hostIfname: device }, row)
     verdicts.set(port, error)
     if (error === undefined && row?.ofport !== undefined) port.port.ofport = row.ofport
   }
@@ -81,6 +81,11 @@ async function write(
     verdicts,
   )
   return verdicts
+}
+
+function standing(client: OvsdbClient, name: string, slot: number): PortRow | undefined {
+  const bridge = client.replica.byName('Bridge', name)
+  return bridge && standingPort(client, bridge, slot)
 }
 
 /** Removes the rows that were written just now, as far as they are there. */

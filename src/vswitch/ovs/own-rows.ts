@@ -2,7 +2,7 @@ import { EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import type { ReplicaRow } from '../../ovsdb/replica.js'
 import type { KeptSlot } from '../backend.js'
-import { hostIfname, slotOfHostIfname } from '../names.js'
+import { hostIfname, standingNames } from '../names.js'
 import { PORT_KEYS } from './marks.js'
 
 export type BridgeRow = ReplicaRow<'Bridge'>
@@ -17,11 +17,26 @@ export function requireBridge(client: OvsdbClient, name: string): BridgeRow {
   })
 }
 
-/** The Port row that we have written for this slot, undefined when there is none, or somebody else's. */
+/** The Port row of this slot that we have written: undefined when there is none, or somebody else's. */
 export function ownPort(client: OvsdbClient, bridge: BridgeRow, slot: number): PortRow | undefined {
-  const port = client.replica.byName('Port', hostIfname(bridge.name, slot))
-  const ours = port !== undefined && bridge.ports.has(port.uuid) && port.external_ids.has(PORT_KEYS.slot)
-  return ours ? port : undefined
+  return standingPort(client, bridge, slot) ?? directPort(client, bridge, slot)
+}
+
+/** The row of a port that stays when nothing is plugged in. */
+export function standingPort(client: OvsdbClient, bridge: BridgeRow, slot: number): PortRow | undefined {
+  return ours(client, bridge, standingNames(bridge.name, slot).port)
+}
+
+/** The row of a port that is an end of the target's own pair. */
+export function directPort(client: OvsdbClient, bridge: BridgeRow, slot: number): PortRow | undefined {
+  return ours(client, bridge, hostIfname(bridge.name, slot))
+}
+
+function ours(client: OvsdbClient, bridge: BridgeRow, name: string): PortRow | undefined {
+  const port = client.replica.byName('Port', name)
+  return port !== undefined && bridge.ports.has(port.uuid) && port.external_ids.has(PORT_KEYS.slot)
+    ? port
+    : undefined
 }
 
 /** The slots of a bridge that have rows of ours. */
@@ -29,9 +44,8 @@ export function keptSlots(client: OvsdbClient, bridge: BridgeRow): Map<number, K
   const slots = new Map<number, KeptSlot>()
   for (const uuid of bridge.ports) {
     const port = client.replica.get('Port', uuid)
-    const slot = port === undefined ? undefined : slotOfHostIfname(bridge.name, port.name)
-    if (port === undefined || slot === undefined || port.external_ids.get(PORT_KEYS.slot) !== String(slot))
-      continue
+    const slot = Number(port?.external_ids.get(PORT_KEYS.slot))
+    if (port === undefined || !(slot > 0) || ownPort(client, bridge, slot) !== port) continue
     const ofport = client.replica.byName('Interface', port.name)?.ofport
     slots.set(slot, ofport === undefined ? {} : { ofport })
   }

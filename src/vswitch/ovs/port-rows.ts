@@ -2,17 +2,19 @@ import { shellQuote } from '../../kernel/shell-quote.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { insert, mutate, type Operation, rowIs, update } from '../../ovsdb/operations.js'
 import { named } from '../../ovsdb/value.js'
+import { standingNames } from '../names.js'
 import type { Wiring } from '../wiring.js'
 import { PORT_KEYS } from './marks.js'
-import { type BridgeRow, ownPort } from './own-rows.js'
+import { type BridgeRow, ownPort, type PortRow, standingPort } from './own-rows.js'
 
 /** What a slot's rows are made of. They outlive what is plugged in, so they say nothing about it. */
 export type SlotConfiguration = Pick<Wiring, 'slot' | 'hostIfname' | 'mac'> &
   Partial<Pick<Wiring, 'vlan' | 'policing'>>
 
 /**
- * What writes the rows of a slot; nothing when they are there as they should be. Rows that are there under the name but
- * are not ours are left alone, and the server refuses the insertion.
+ * What makes the rows of a slot say what they should; nothing when they do. A slot without rows gets those of a port that
+ * is an end of the target's own pair. Rows that are there under the name but are not ours are left alone: the server then
+ * refuses the insertion.
  */
 export function slotRows(
   client: OvsdbClient,
@@ -20,22 +22,38 @@ export function slotRows(
   slot: SlotConfiguration,
   label: string,
 ): Operation[] {
-  const wanted = portColumns(slot)
   const port = ownPort(client, bridge, slot.slot)
-  const own = port && client.replica.byName('Interface', slot.hostIfname)
-  if (port === undefined || own === undefined) {
-    return [
-      insert('Interface', { name: slot.hostIfname, ...wanted.Interface }, `${label}i`),
-      insert(
-        'Port',
-        { name: slot.hostIfname, interfaces: [named(`${label}i`)], ...wanted.Port },
-        `${label}p`,
-      ),
-      mutate('Bridge', rowIs(bridge.uuid), { ports: { insert: [named(`${label}p`)] } }),
-    ]
-  }
+  return port === undefined ? insertion(bridge, slot.hostIfname, slot, label) : changes(client, port, slot)
+}
+
+/** As {@link slotRows}, of a standing port. */
+export function standingRows(
+  client: OvsdbClient,
+  bridge: BridgeRow,
+  slot: SlotConfiguration,
+  label: string,
+): Operation[] {
+  const port = standingPort(client, bridge, slot.slot)
+  return port === undefined
+    ? insertion(bridge, standingNames(bridge.name, slot.slot).port, slot, label)
+    : changes(client, port, slot)
+}
+
+function insertion(bridge: BridgeRow, name: string, slot: SlotConfiguration, label: string): Operation[] {
+  const { Interface, Port } = portColumns(slot)
+  return [
+    insert('Interface', { name, ...Interface }, `${label}i`),
+    insert('Port', { name, interfaces: [named(`${label}i`)], ...Port }, `${label}p`),
+    mutate('Bridge', rowIs(bridge.uuid), { ports: { insert: [named(`${label}p`)] } }),
+  ]
+}
+
+function changes(client: OvsdbClient, port: PortRow, slot: SlotConfiguration): Operation[] {
+  const wanted = portColumns(slot)
+  const own = client.replica.byName('Interface', port.name)
   const operations: Operation[] = []
-  if (!agrees(own, wanted.Interface)) operations.push(update('Interface', rowIs(own.uuid), wanted.Interface))
+  if (own !== undefined && !agrees(own, wanted.Interface))
+    operations.push(update('Interface', rowIs(own.uuid), wanted.Interface))
   if (!agrees(port, wanted.Port)) operations.push(update('Port', rowIs(port.uuid), wanted.Port))
   return operations
 }

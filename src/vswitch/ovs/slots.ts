@@ -1,106 +1,123 @@
 import { slotAddress } from '../../addressing/slot.js'
-import type { Subnet } from '../../addressing/subnet.js'
-import { EcdockError } from '../../errors.js'
-import { mutate, rowIs } from '../../ovsdb/operations.js'
+import { asEcdockError, EcdockError } from '../../errors.js'
+import { mutate, type Operation, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
-import { hostIfname, slotOfHostIfname } from '../names.js'
-import type { OpenVswitch } from './open-vswitch.js'
-import { ownPort, requireBridge } from './own-rows.js'
-import { slotRows } from './port-rows.js'
-import { isPresent, noticedGone } from './presence.js'
+import { hostIfname, standingNames } from '../names.js'
+import { databaseMark, PORT_KEYS } from './marks.js'
+import { directPort, ownPort, requireBridge, standingPort } from './own-rows.js'
+import { type SlotConfiguration, standingRows } from './port-rows.js'
+import { makeStanding, removeStanding, standingNetns } from './standing-ports.js'
+import type { OvsSwitch } from './switch.js'
+import { portError } from './verdict.js'
 
 /**
- * Before a device appears whose slot has rows: vswitchd must have let go of the one before. Otherwise it would take the
- * new device for the old one, keep what it had opened, and no frame would pass. Undefined when nothing is to be done.
+ * Before something is plugged into slots. One whose port was an end of a target's pair, and has lost it, gets a standing
+ * port: whoever uses a slot twice will use it again. Undefined when nothing is to be done.
  */
 export function prepare(
-  ovs: OpenVswitch,
-  name: string,
+  sw: OvsSwitch,
   slots: readonly number[],
   around: Surroundings,
 ): Promise<void> | undefined {
-  const suspects = slots.filter((slot) => isPresent(ovs.client, hostIfname(name, slot)))
-  return suspects.length === 0 ? undefined : makeVacant(ovs, name, suspects, around)
+  const { client } = sw.ovs
+  const bridge = requireBridge(client, sw.name)
+  const used = slots.filter((slot) => directPort(client, bridge, slot) !== undefined)
+  return used.length === 0 ? undefined : standInstead(sw, used, around)
 }
 
-async function makeVacant(
-  ovs: OpenVswitch,
-  name: string,
-  slots: readonly number[],
-  { kernel }: Surroundings,
-): Promise<void> {
-  const names = slots.map((slot) => hostIfname(name, slot))
-  const links = await kernel.linksByName('', names)
+async function standInstead(sw: OvsSwitch, slots: readonly number[], around: Surroundings): Promise<void> {
+  const links = await around.kernel.linksByName(
+    '',
+    slots.map((slot) => hostIfname(sw.name, slot)),
+  )
   // Those that are there make the plug fail, which says by whom the slot is taken.
-  const gone = slots.filter((_, at) => links[at] === undefined)
-  if (gone.length === 0) return
-  if (
-    await noticedGone(
-      ovs.client,
-      gone.map((slot) => hostIfname(name, slot)),
-    )
-  )
-    return
-  await remove(ovs, name, gone)
-}
-
-/** Waits until vswitchd knows that these slots' devices are gone, if it runs. */
-export async function vanished(
-  { client }: OpenVswitch,
-  name: string,
-  slots: readonly number[],
-): Promise<void> {
-  await noticedGone(
-    client,
-    slots.map((slot) => hostIfname(name, slot)),
+  await reserve(
+    sw,
+    slots.filter((_, at) => links[at] === undefined),
+    around,
   )
 }
 
-/** Writes the rows and flows of slots beforehand. */
-export async function reserve(
-  ovs: OpenVswitch,
-  name: string,
-  subnet: Subnet,
-  slots: readonly number[],
-): Promise<void> {
-  const { client, commits } = ovs
-  const configurations = slots.map((slot) => {
-    const { mac } = slotAddress(subnet, slot, '2001:db8')
-    return { slot, mac, hostIfname: hostIfname(name, slot) }
-  })
-  const flows = ovs.flows(name).set(configurations)
-  await Promise.all(
-    configurations.map((slot) =>
-      commits.commit((label) => slotRows(client, requireBridge(client, name), slot, label)),
+/** Gives slots their standing ports, rows and flows, those that have none yet. */
+export async function reserve(sw: OvsSwitch, slots: readonly number[], around: Surroundings): Promise<void> {
+  const { name, ovs, usermode } = sw
+  const { client } = ovs
+  const bridge = requireBridge(client, name)
+  const missing = slots.filter((slot) => standingPort(client, bridge, slot) === undefined)
+  if (missing.length === 0) return
+  const options = { usermode, ovsdb: databaseMark(client) }
+  const made = await makeStanding(around, name, missing, options)
+  const flows = ovs.flows(name).set(missing.map((slot) => configuration(sw, slot)))
+  const errors = await Promise.all(
+    missing.map(
+      async (slot, at) =>
+        made[at] ?? (await write(sw, slot).catch((e: unknown) => asEcdockError(e, 'reserve'))),
     ),
   )
-  const wrong = (await flows).find((error) => error !== undefined)
+  const failed = missing.filter((_, at) => errors[at] !== undefined && made[at] === undefined)
+  if (failed.length > 0) await removeStanding(around, name, failed)
+  const wrong =
+    errors.find((error) => error !== undefined) ?? (await flows).find((error) => error !== undefined)
   if (wrong !== undefined) throw wrong
 }
 
+/** The rows of a standing port in place of those that the slot may have. What went wrong, or undefined. */
+async function write(sw: OvsSwitch, slot: number): Promise<EcdockError | undefined> {
+  const { client, commits } = sw.ovs
+  await commits.commit((label) => {
+    const bridge = requireBridge(client, sw.name)
+    const old = directPort(client, bridge, slot)
+    const removal: Operation[] =
+      old === undefined ? [] : [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: [old.uuid] } })]
+    return [...removal, ...standingRows(client, bridge, configuration(sw, slot), label)]
+  })
+  const names = { slot, hostIfname: standingNames(sw.name, slot).port }
+  return portError(sw.name, names, client.replica.byName('Interface', names.hostIfname))
+}
+
 /**
- * Deletes the rows and flows of these slots, as far as they are ours. Port and Interface rows are not root rows (RFC 7047
- * section 5.1): the server deletes what nobody refers to.
+ * A standing port whose interfaces are gone, as after the machine was started anew: OVSDB keeps its rows on disk. They are
+ * deleted, so that the slot can be used again; true when it was so.
  */
-export async function remove(ovs: OpenVswitch, name: string, slots: readonly number[]): Promise<void> {
-  const { client, commits } = ovs
+export async function mend(sw: OvsSwitch, slot: number, around: Surroundings): Promise<boolean> {
+  const { client } = sw.ovs
+  const bridge = client.replica.byName('Bridge', sw.name)
+  if (bridge === undefined || standingPort(client, bridge, slot) === undefined) return false
+  const { bridge: own, inner } = standingNames(sw.name, slot)
+  const links = await around.kernel.linksByName(standingNetns(sw.name), [own, inner]).catch(() => [])
+  if (links.length === 2 && links.every((link) => link !== undefined)) return false
+  await release(sw, [slot], around)
+  return true
+}
+
+function configuration({ name, subnet }: OvsSwitch, slot: number): SlotConfiguration {
+  const { mac } = slotAddress(subnet, slot, '2001:db8')
+  return { slot, mac, hostIfname: hostIfname(name, slot) }
+}
+
+/**
+ * Deletes what Open vSwitch keeps of these slots, as far as it is ours. Port and Interface rows are not root rows (RFC
+ * 7047 section 5.1): the server deletes what nobody refers to.
+ */
+export async function release(sw: OvsSwitch, slots: readonly number[], around: Surroundings): Promise<void> {
+  const { client, commits } = sw.ovs
   const macs: string[] = []
   const confined: number[] = []
   await commits.commit(() => {
-    const bridge = requireBridge(client, name)
+    const bridge = requireBridge(client, sw.name)
     const rows = slots.flatMap((slot) => ownPort(client, bridge, slot) ?? [])
-    for (const { name, vlan_mode } of rows) {
-      const slot = slotOfHostIfname(bridge.name, name)
-      if (vlan_mode !== undefined && slot !== undefined) confined.push(slot)
+    for (const { name, vlan_mode, external_ids } of rows) {
+      if (vlan_mode !== undefined) confined.push(Number(external_ids.get(PORT_KEYS.slot)))
       const mac = client.replica.byName('Interface', name)?.external_ids.get('attached-mac')
       if (mac !== undefined) macs.push(mac)
     }
     if (rows.length === 0) return []
     return [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows.map((row) => row.uuid) } })]
   })
+  await removeStanding(around, sw.name, slots)
   try {
-    if (macs.length > 0) await ovs.flows(name).remove(macs)
-    await ovs.flows(name).setFree(confined)
+    if (macs.length > 0) await sw.ovs.flows(sw.name).remove(macs)
+    await sw.ovs.flows(sw.name).setFree(confined)
   } catch (error) {
     // They lead to ports that are no more; the bridge takes them with it.
     if (!(error instanceof EcdockError)) throw error
