@@ -135,7 +135,7 @@ export class Host {
   async deleteVswitch(name: string): Promise<void> {
     const backend = await this.#find(name)
     if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
-    else await this.#deleteOvsBridge(name)
+    else await this.#deleteOvsBridge(backend)
   }
 
   /** Removes what crashes and ended containers left behind, only what is ours. */
@@ -150,7 +150,8 @@ export class Host {
     await Promise.allSettled([ovs?.then((one) => one.close()), this.#docker.close()])
   }
 
-  async #deleteOvsBridge(name: string): Promise<void> {
+  async #deleteOvsBridge({ name, internal }: Backend): Promise<void> {
+    await internal?.unplug(internal.slots(), this.#around)
     const ovs = await this.#connectOvs()
     await deleteOvsBridge(this.kernel, ovs.client, name)
     await ovs.forget(name)

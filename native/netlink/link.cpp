@@ -100,7 +100,10 @@ Status set_link(Socket& socket, const std::string& name, const LinkSettings& set
 Status move_link(Socket& socket, const std::string& name, const Destination& destination,
                  const LinkSettings& settings) {
   auto link = get_link(socket, name, Statistics::kSkipped);
-  if (!link.ok()) return link.error();
+  if (!link.ok()) {
+    link.error().op = "link move";
+    return link.error();
+  }
   Request request(RTM_SETLINK, NLM_F_ACK);
   // By its index: IFLA_IFNAME is the new name then (do_setlink in net/core/rtnetlink.c).
   request.header(header(link.value().ifindex));

@@ -3,6 +3,7 @@ import type { DockerEngine } from '../docker/engine.js'
 import type { EcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Step } from '../kernel/plan.js'
+import type { InternalPorts } from './internal-ports.js'
 import type { Port, VswitchKind } from './vswitch.js'
 import type { Wiring } from './wiring.js'
 
@@ -73,6 +74,8 @@ export interface Backend {
   release?(slots: readonly number[], around: Surroundings): Promise<void>
   /** Puts right what the switch keeps of a slot and cannot be used; true when a plug is worth another attempt. */
   mend?(slot: number, around: Surroundings): Promise<boolean>
+  /** Ports whose device the switch makes itself, for kinds that have them. */
+  internal?: InternalPorts
   /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
   explain?(wiring: Wiring, netnsId: number): string[]
 }

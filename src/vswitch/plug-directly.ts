@@ -20,6 +20,7 @@ export async function plugDirectly(
   const { slot } = request
   checkRequest(request)
   if (slot === undefined || request.mac !== undefined) return undefined
+  if (request.internal === true || request.dualNic === true || backend.internal?.has(slot)) return undefined
   const target = locate(request.target)
   if (target === undefined) return undefined
   const stopped = () => signal?.aborted === true

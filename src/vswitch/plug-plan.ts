@@ -40,6 +40,7 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
   for (const made of connect) {
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })
+    if (made.op === 'adopt') steps.push({ op: 'ready', netns: made.to, name: made.as })
   }
   steps.push({ op: 'ready', netns, name: ifname })
   if (wiring.announce === 'made') steps.push({ op: 'announce', netns, name: ifname })
@@ -49,12 +50,15 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
     if (made.op === 'veth' && made.alias !== undefined) {
       steps.push({ op: 'link', netns: made.netns, name: made.name, alias: made.alias })
     }
+    if (made.op === 'adopt' && made.alias !== undefined) {
+      steps.push({ op: 'link', netns: made.to, name: made.as, alias: made.alias })
+    }
   }
   return { steps }
 }
 
 function unmarked(step: Step): Step {
-  if (step.op !== 'veth') return step
+  if (step.op !== 'veth' && step.op !== 'adopt') return step
   const { alias: _, ...rest } = step
   return rest
 }

@@ -1,4 +1,4 @@
-import { asEcdockError } from '../errors.js'
+import { asEcdockError, EcdockError } from '../errors.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { Admission, type Admitted, type Item } from './admission.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
@@ -49,6 +49,7 @@ export class Plugging {
 
   async run(): Promise<PlugOutcome[]> {
     const items = this.#requests.map((request, index) => ({ index, request, attempts: 0 }))
+    await this.#dropGhosts()
     const size = this.#backend.connect === undefined ? PLANS_A_CALL : PORTS_A_CONNECT
     for (let at = 0; at < items.length; at += size) {
       let waiting: Item[] = items.slice(at, at + size)
@@ -68,10 +69,12 @@ export class Plugging {
       const admitted = await this.#admission.admit(items, (item, error) => this.#fail(item, error))
       const made: Made[] = []
       const again: Item[] = []
-      for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
-        await this.#make(admitted.slice(at, at + PLANS_A_CALL), made, again)
+      const [internal, others] = parted(admitted)
+      for (let at = 0; at < others.length; at += PLANS_A_CALL) {
+        await this.#make(others.slice(at, at + PLANS_A_CALL), made, again)
       }
       await this.#connect(made)
+      await this.#plugInternal(internal, again)
       return again
     } finally {
       this.#admission.release()
@@ -98,6 +101,32 @@ export class Plugging {
       if (outcome === undefined) continue
       if (isMade(outcome)) made.push({ item, port: outcome })
       else if (await this.#failed(item, wiring, outcome)) again.push({ ...item, attempts: item.attempts + 1 })
+    }
+  }
+
+  /** Ports whose device the switch makes. */
+  async #plugInternal(admitted: readonly Admitted[], again: Item[]): Promise<void> {
+    const ports = this.#backend.internal
+    if (admitted.length === 0 || ports === undefined) return
+    const before = performance.now()
+    const signal = this.#thrown === undefined ? this.#options.signal : AbortSignal.abort()
+    const wirings = admitted.map(({ wiring }) => wiring)
+    const outcomes = await ports.plug(wirings, this.#around, signal)
+    const share = (performance.now() - before) / admitted.length
+    for (const [at, { item, wiring }] of admitted.entries()) {
+      const outcome = outcomes[at]
+      if (outcome === undefined) continue
+      const retries = item.attempts + 1 < SLOT_ATTEMPTS
+      if (outcome instanceof EcdockError) {
+        const lost = outcome.code === 'SLOT_TAKEN' && item.request.slot === undefined
+        if (lost && retries) again.push({ ...item, attempts: item.attempts + 1 })
+        else this.#fail(item, outcome)
+      } else if (this.#thrown === undefined) {
+        this.#settle(item, { ok: true, port: { ...outcome, ms: share } })
+      } else {
+        await ports.unplug([wiring.slot], this.#around)
+        this.#fail(item, cancelled())
+      }
     }
   }
 
@@ -144,6 +173,16 @@ export class Plugging {
     for (const { item } of untold) this.#fail(item, cancelled())
   }
 
+  /** Internal ports whose target has ended would pass for taken slots. */
+  async #dropGhosts(): Promise<void> {
+    const ports = this.#backend.internal
+    if (ports === undefined) return
+    const asked = this.#requests.map(({ slot }) => slot)
+    const slots = asked.includes(undefined) ? ports.slots() : asked.flatMap((slot) => slot ?? [])
+    const held = slots.filter((slot) => ports.has(slot))
+    if (held.length > 0) await ports.dropGhosts(this.#around, held)
+  }
+
   get #stopped(): boolean {
     return this.#thrown !== undefined || this.#options.signal?.aborted === true
   }
@@ -163,4 +202,10 @@ export class Plugging {
       this.#thrown = { error }
     }
   }
+}
+
+/** Those whose device the switch makes, or one of their devices, and the others. */
+function parted(admitted: readonly Admitted[]): [Admitted[], Admitted[]] {
+  const isInternal = ({ wiring }: Admitted) => wiring.internal || wiring.dualNic
+  return [admitted.filter(isInternal), admitted.filter((one) => !isInternal(one))]
 }

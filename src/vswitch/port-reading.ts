@@ -9,7 +9,13 @@ import type { Port } from './vswitch.js'
 /** The vswitch's ports by slot, read from the kernel and from what the switch itself remembers. */
 export async function readPorts(backend: Backend, around: Surroundings): Promise<Port[]> {
   const links = await hostSideLinks(backend, around)
-  return merge(backend, around, links, backend.kept?.())
+  const ports = merge(backend, around, links, backend.kept?.())
+  const internal = await backend.internal?.ports(around)
+  return internal === undefined || internal.length === 0 ? ports : [...ports, ...internal].sort(bySlot)
+}
+
+function bySlot(a: Port, b: Port): number {
+  return a.slot - b.slot
 }
 
 /**
@@ -33,7 +39,7 @@ export async function readPort(
   slot: number,
 ): Promise<Port | undefined> {
   const link = await hostSide(backend, around, slot)
-  if (link === undefined) return undefined
+  if (link === undefined) return (await backend.internal?.ports(around, [slot]))?.[0]
   return merge(backend, around, [link], backend.kept?.()).find((port) => port.slot === slot)
 }
 
@@ -67,7 +73,7 @@ function merge(
       ...known,
     })
   }
-  return [...ports.values()].sort((a, b) => a.slot - b.slot)
+  return [...ports.values()].sort(bySlot)
 }
 
 /** The record of a link that is a port of this vswitch, undefined for every other. */

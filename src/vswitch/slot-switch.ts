@@ -11,6 +11,7 @@ import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
 import { readPort, readPorts, reservedSlots, takenSlots } from './port-reading.js'
 import { filledAlias } from './record.js'
+import { NIC_BRIDGE } from './second-nic.js'
 import { unplugAll } from './unplugging.js'
 import type {
   BulkOptions,
@@ -120,11 +121,18 @@ export class SlotSwitch implements Vswitch {
     const wiring = wire(this.#backend, this.#around.hasIpv6, { ...request, ifname }, resolved, slot)
     const netnsId = await kernel.namespaceId(resolved.netns)
     if (netnsId === (await kernel.namespaceId(''))) throw ownNetwork(resolved)
+    const explained = (steps: readonly Step[]) =>
+      explainSteps(steps.map((step) => filledIn(step, ifname, netnsId)))
+    const device = wiring.dualNic ? NIC_BRIDGE : ifname
+    const announcement = wiring.announce === 'connected' ? announcementOf(wiring, device).steps : []
+    const { internal } = this.#backend
+    if (internal !== undefined && (wiring.internal || wiring.dualNic)) {
+      const commands = internal.explain(wiring, ({ steps }) => explained(steps))
+      return [...commands, ...explainSteps(announcement)]
+    }
     const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
-    const steps = plan.steps.map((step) => filledIn(step, ifname, netnsId))
-    const announcement = wiring.announce === 'connected' ? announcementOf(wiring, ifname).steps : []
     return [
-      ...explainSteps(steps),
+      ...explained(plan.steps),
       ...(this.#backend.explain?.(wiring, netnsId) ?? []),
       ...explainSteps(announcement),
     ]

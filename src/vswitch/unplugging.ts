@@ -49,7 +49,9 @@ async function unplugSome(
     }
   }
   try {
-    const slotsWanted = [...wanted]
+    const internal = [...wanted].filter((slot) => backend.internal?.has(slot))
+    if (internal.length > 0) await backend.internal?.unplug(internal, around)
+    const slotsWanted = [...wanted].filter((slot) => !internal.includes(slot))
     const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot) }))
     const removals = await deleteHostSides(backend, around, sides)
     for (const [at, slot] of slotsWanted.entries()) {

@@ -63,6 +63,17 @@ export interface PlugOptions {
    * 7.2.6). Default: when it is given another MAC than the slot's own.
    */
   announce?: boolean
+  /**
+   * Kind `ovs`: a device that Open vSwitch makes itself, in place of a pair of interfaces. It has to be moved into the
+   * target, for which the kernel takes 16 ms; on the userspace datapath it is lost when ovs-vswitchd ends.
+   */
+  internal?: boolean
+  /**
+   * Kind `ovs`: a second interface, eth1, by which frames are to go out. Both belong to a bridge br0 in the target, which
+   * has the slot's addresses, and neither gets a frame that is flooded: whoever is to reach the target has to hear
+   * from it first, or needs a flow of its own.
+   */
+  dualNic?: boolean
   /** Aborting undoes what has not come to its end, which then fails with CANCELLED. */
   signal?: AbortSignal
 }
@@ -101,6 +112,10 @@ export interface Port {
   netnsId: number
   /** Kind `ovs`: the OpenFlow port number. */
   ofport?: number
+  /** Kind `ovs`: its device is one that Open vSwitch has made; nothing of it is on the host. */
+  internal?: boolean
+  /** Kind `ovs`: an internal port with a second interface. */
+  dualNic?: boolean
   /**
    * `up`: traffic passes; `down`: somebody set an end down. After a crash: `ghost`: marked in OVSDB, but its
    * device is gone; `stray`: its device is there, but OVSDB does not know it.

@@ -11,6 +11,7 @@ import { type PortRoute, portRoutes } from './plug-options/routes.js'
 import { disablesIpv6, type PortSysctl, portSysctls } from './plug-options/sysctls.js'
 import { type PortVlan, portVlan } from './plug-options/vlan.js'
 import { portAlias } from './record.js'
+import { checkNics, nics } from './second-nic.js'
 import type { PlugRequest, VswitchKind } from './vswitch.js'
 
 export const DEFAULT_MTU = 1500
@@ -29,6 +30,10 @@ export interface Wiring {
   ipv6: boolean
   /** The switch's own address, for the default route; undefined when none is wanted. */
   gateway: string | undefined
+  /** The switch makes the device. */
+  internal: boolean
+  /** There is a second one, and the target bridges both. */
+  dualNic: boolean
   /** IFLA_IFALIAS of the host side. */
   alias: string
   /** Undefined for a port that carries every VLAN. */
@@ -50,6 +55,8 @@ const REQUEST_OPTIONS: ReadonlySet<string> = new Set<keyof PlugRequest>([
   'mtu',
   'mac',
   'defaultRoute',
+  'internal',
+  'dualNic',
   'vlan',
   'trunks',
   'ingressRate',
@@ -81,6 +88,7 @@ export function checkRequest(request: PlugRequest): void {
   if (request.defaultRoute !== undefined && typeof request.defaultRoute !== 'boolean') {
     throw noBoolean('plug', 'defaultRoute', request.defaultRoute)
   }
+  checkNics(request)
   if (request.announce !== undefined && typeof request.announce !== 'boolean') {
     throw noBoolean('plug', 'announce', request.announce)
   }
@@ -134,6 +142,7 @@ export function wire(
     address,
     ipv6,
     gateway: routed || request.defaultRoute === false ? undefined : vswitch.subnet.address,
+    ...nics(vswitch.kind, request, slot),
     alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
     vlan: portVlan(request),
     policing: policing(request),

@@ -6,6 +6,7 @@ import { LINK_GROUP, type VswitchRecord } from '../record.js'
 import { DEFAULT_MTU, type Wiring } from '../wiring.js'
 import { connect } from './connection.js'
 import { foreignPorts } from './foreign-ports.js'
+import { OvsInternalPorts } from './internal-ports.js'
 import { databaseMark } from './marks.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { keptSlots, requireBridge, standingPort } from './own-rows.js'
@@ -30,7 +31,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     return bridge !== undefined && standingPort(client, bridge, slot) !== undefined
   }
   const hostNetns = (slot: number) => (isStanding(slot) ? standingNetns(name) : '')
-  return {
+  const backend: Backend = {
     kind: 'ovs',
     name,
     subnet: sw.subnet,
@@ -57,8 +58,10 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     reserve: (slots, around) => reserve(sw, slots, around),
     release: (slots, around) => release(sw, slots, around),
     mend: (slot, around) => mend(sw, slot, around),
+    internal: new OvsInternalPorts(sw, () => backend),
     explain: (wiring) => (isStanding(wiring.slot) ? [] : explained(name, wiring)),
   }
+  return backend
 }
 
 function pair(wiring: Wiring, netns: string, master?: string): Step {

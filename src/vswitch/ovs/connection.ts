@@ -109,7 +109,7 @@ async function takeBack(
   })
 }
 
-async function setFlows(
+export async function setFlows(
   ovs: OpenVswitch,
   name: string,
   made: readonly MadePort[],

@@ -74,6 +74,15 @@ export class SlotFlows {
     }
   }
 
+  /**
+   * Lets ports have no more frames that are flooded (OFPPC_NO_FLOOD of OpenFlow 1.0). One answer for each: what was wrong
+   * with it, or undefined. The switch forgets it when it ends, or when the port goes.
+   */
+  async stopFlooding(ports: readonly number[]): Promise<(EcdockError | undefined)[]> {
+    const client = await this.#connected()
+    return client.modifyPorts(ports.map((port) => ({ port, config: { noFlood: true } })))
+  }
+
   async close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined)
     await client?.close()

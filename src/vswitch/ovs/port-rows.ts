@@ -96,7 +96,7 @@ export function portColumns({ slot, mac, vlan, policing }: SlotConfiguration) {
 }
 
 /** Columns as ovs-vsctl(8) sets them; what a new row says anyway is left out. */
-function settings(columns: object): string[] {
+export function settings(columns: object): string[] {
   return Object.entries(columns).flatMap(([column, value]: [string, unknown]) => {
     if (value === undefined || value === 0) return []
     if (Array.isArray(value)) return value.length === 0 ? [] : [`${column}=${value.join(',')}`]
