@@ -15,9 +15,9 @@ const NAMES_SHOWN = 5
 export interface Removal {
   /**
    * `port`: with its rows; `link`: an interface that belongs to no port; `vswitch`: one that is half made; `slot`: the rows
-   * and the flow of an empty one.
+   * and the flow of an empty one; `mirror`: one of slots that are no more.
    */
-  kind: 'port' | 'link' | 'vswitch' | 'slot'
+  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror'
   name: string
   /** For people, such as `its device is gone`. */
   why: string
@@ -106,6 +106,7 @@ async function look({ kernel, containers, look }: World, skipped: string[]): Pro
   return [
     ...(await halfMadeVswitches(kernel, vswitches)),
     ...(await brokenPorts(vswitches, skipped)),
+    ...(await emptyMirrors(vswitches, skipped)),
     ...(await endedContainers(containers, vswitches, skipped)),
     ...(await strayLinks(kernel, sight, skipped)),
   ]
@@ -165,6 +166,24 @@ async function emptySlots(vswitches: readonly Vswitch[], skipped: string[]): Pro
     } catch (error) {
       if (!(error instanceof EcdockError)) throw error
       skipped.push(`The empty slots of ${vswitch.name} were not looked for: ${error.message}`)
+    }
+  }
+  return found
+}
+
+/** What they mirrored has lost its rows; a mirror of nothing only takes a place that others could have. */
+async function emptyMirrors(vswitches: readonly Vswitch[], skipped: string[]): Promise<Finding[]> {
+  const found: Finding[] = []
+  for (const vswitch of vswitches) {
+    try {
+      for (const { to, slots } of await vswitch.mirrors()) {
+        if (slots.length > 0) continue
+        const remove = () => vswitch.removeMirror(to)
+        found.push({ kind: 'mirror', name: to, why: 'the slots that it mirrored are no more', remove })
+      }
+    } catch (error) {
+      if (!(error instanceof EcdockError)) throw error
+      skipped.push(`The mirrors of ${vswitch.name} were not looked at: ${error.message}`)
     }
   }
   return found

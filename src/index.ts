@@ -25,9 +25,11 @@ export type { Plan, PlanDone, PlanFailed, PlanOutcome, Step } from './kernel/pla
 export type { Target } from './target/target.js'
 export type {
   BulkOptions,
+  Mirror,
   PlugOptions,
   PlugOutcome,
   PlugRequest,
+  PlugRoute,
   Port,
   UnplugOutcome,
   Vswitch,

@@ -10,6 +10,7 @@ import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
 import { inspect } from './commands/inspect.js'
 import { ls } from './commands/ls.js'
+import { mirror } from './commands/mirror.js'
 import { plug } from './commands/plug.js'
 import { restart } from './commands/restart.js'
 import { start } from './commands/start.js'
@@ -63,6 +64,7 @@ export function buildProgram(io: Pick<Io, 'stdout'>, perform: Perform): Command 
   addCommand(program, plug, perform)
   addCommand(program, unplug, perform)
   addCommand(program, inspect, perform)
+  addCommand(program, mirror, perform)
   addCommand(program, batch, perform)
   program.commandsGroup('Containers:')
   addCommand(program, start, perform)

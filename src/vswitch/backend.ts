@@ -4,7 +4,7 @@ import type { EcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import type { Step } from '../kernel/plan.js'
 import type { InternalPorts } from './internal-ports.js'
-import type { Port, VswitchKind } from './vswitch.js'
+import type { Mirror, Port, VswitchKind } from './vswitch.js'
 import type { Wiring } from './wiring.js'
 
 /** What a vswitch needs of the machine that it is on. */
@@ -66,6 +66,8 @@ export interface Backend {
   kept?(): ReadonlyMap<number, KeptSlot>
   /** Slots that are taken on the switch by what is not ours, and by what. */
   foreign?(): ForeignPorts
+  /** Throws VSWITCH_NOT_FOUND when somebody has deleted the switch. */
+  requirePresent?(): void
   /** Makes slots ready for an interface, when something has to be done for that. */
   prepare?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
   /** Writes beforehand what the switch keeps of these slots. */
@@ -74,6 +76,13 @@ export interface Backend {
   release?(slots: readonly number[], around: Surroundings): Promise<void>
   /** Puts right what the switch keeps of a slot and cannot be used; true when a plug is worth another attempt. */
   mend?(slot: number, around: Surroundings): Promise<boolean>
+  /** Mirrors the port of a slot to an interface of the host. */
+  readonly mirroring?: {
+    mirror(slot: number, to: string, around: Surroundings): Promise<void>
+    unmirror(slot: number): Promise<string[]>
+    mirrors(): Mirror[]
+    remove(to: string): Promise<void>
+  }
   /** Ports whose device the switch makes itself, for kinds that have them. */
   internal?: InternalPorts
   /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */

@@ -1,4 +1,5 @@
 import { checkSlot, lowestFreeSlots } from '../addressing/slot.js'
+import { EcdockError } from '../errors.js'
 import { explainSteps } from '../kernel/explain.js'
 import type { Step } from '../kernel/plan.js'
 import { ownNetwork, resolveTarget } from '../target/resolve.js'
@@ -6,6 +7,7 @@ import type { Target } from '../target/target.js'
 import { checkAskedSlot, slotLimits } from './admission.js'
 import { announcementOf } from './announcing.js'
 import type { Backend, Surroundings } from './backend.js'
+import { checkIfname } from './names.js'
 import { plugDirectly } from './plug-directly.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
@@ -15,6 +17,7 @@ import { NIC_BRIDGE } from './second-nic.js'
 import { unplugAll } from './unplugging.js'
 import type {
   BulkOptions,
+  Mirror,
   PlugOptions,
   PlugOutcome,
   PlugRequest,
@@ -109,6 +112,25 @@ export class SlotSwitch implements Vswitch {
     return wanted
   }
 
+  async mirror(slot: number, { to }: { to: string }): Promise<void> {
+    checkSlot(this.#backend.subnet, slot, slotLimits(this.#backend))
+    checkIfname(to)
+    await this.#mirroring().mirror(slot, to, this.#around)
+  }
+
+  async unmirror(slot: number): Promise<string[]> {
+    checkSlot(this.#backend.subnet, slot, slotLimits(this.#backend))
+    return this.#mirroring().unmirror(slot)
+  }
+
+  async mirrors(): Promise<Mirror[]> {
+    return this.#backend.mirroring?.mirrors() ?? []
+  }
+
+  async removeMirror(to: string): Promise<void> {
+    await this.#mirroring().remove(to)
+  }
+
   async explain(target: Target, options: PlugOptions = {}): Promise<string[]> {
     const { signal: _, ...rest } = options
     const request = { ...rest, target }
@@ -136,6 +158,14 @@ export class SlotSwitch implements Vswitch {
       ...(this.#backend.explain?.(wiring, netnsId) ?? []),
       ...explainSteps(announcement),
     ]
+  }
+
+  #mirroring(): NonNullable<Backend['mirroring']> {
+    const { kind, mirroring } = this.#backend
+    if (mirroring !== undefined) return mirroring
+    throw new EcdockError('UNSUPPORTED', 'mirror', `a port of kind ${kind} cannot be mirrored`, {
+      hint: 'Use a vswitch of kind ovs for that.',
+    })
   }
 
   async #plugOne(request: PlugRequest, signal: AbortSignal | undefined): Promise<Port> {

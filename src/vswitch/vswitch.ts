@@ -127,6 +127,13 @@ export interface Port {
   ms?: number
 }
 
+export interface Mirror {
+  /** The interface on the host that the copies come out of. */
+  to: string
+  /** The slots of which it gets copies, in ascending order; empty when these slots are no more. */
+  slots: number[]
+}
+
 export type PlugOutcome = { ok: true; port: Port } | { ok: false; error: EcdockError; slot?: number }
 export type UnplugOutcome = { ok: true; slot: number } | { ok: false; slot: number; error: EcdockError }
 
@@ -175,6 +182,19 @@ export interface Vswitch {
   reservedSlots(): Promise<number[]>
   /** Kind `ovs`: deletes the rows and flows of those of these slots, by default of all, that hold nothing; tells which. */
   release(slots?: readonly number[]): Promise<number[]>
+  /**
+   * Kind `ovs`: lets a copy of all that this slot sends and gets come out of the interface `to`, for tcpdump(8) and the
+   * like: an interface of the host that is there, which the vswitch then takes for itself, or else one that is made.
+   * Several slots can be mirrored to one. It stays when the target is unplugged. Throws SLOT_EMPTY (nothing has been
+   * plugged in there yet), IFNAME_INVALID, IFNAME_TAKEN, UNSUPPORTED (another kind; 32 interfaces are the most).
+   */
+  mirror(slot: number, options: { to: string }): Promise<void>
+  /** Stops mirroring this slot, and tells to where it was mirrored. What was made for that, and mirrors no other, goes. */
+  unmirror(slot: number): Promise<string[]>
+  /** Where to slots are mirrored, by the name of the interface. */
+  mirrors(): Promise<Mirror[]>
+  /** Takes a mirror away, whatever it mirrors. */
+  removeMirror(to: string): Promise<void>
   /** The ip and ovs-vsctl commands that do what this plug would do; nothing is changed. */
   explain(target: Target, options?: PlugOptions): Promise<string[]>
 }

@@ -468,6 +468,18 @@ class BookkeepingVswitch implements Vswitch {
     return []
   }
 
+  async mirror(): Promise<void> {}
+
+  async unmirror(): Promise<string[]> {
+    return []
+  }
+
+  async mirrors(): Promise<[]> {
+    return []
+  }
+
+  async removeMirror(): Promise<void> {}
+
   async unplug(slot: number): Promise<void> {
     if (!this.plugged.delete(slot)) throw new EcdockError('SLOT_EMPTY', 'unplug', `slot ${slot} is empty`)
   }

@@ -30,10 +30,16 @@ function onEach(name: string, targets: number, body: (laid: Laid) => Promise<voi
   onOvs(`${name} (ovs)`, targets, body)
 }
 
-/** Port's tag, trunks and vlan_mode, as ovs-vsctl shows them. */
-async function vlanColumns(port: string): Promise<string[]> {
-  const columns = await ovs?.vsctl('get', 'Port', port, 'tag', 'trunks', 'vlan_mode')
-  return (columns ?? '').split('\n')
+/** Tag, trunks and vlan_mode of a slot's Port row, as ovs-vsctl shows them. */
+async function vlanColumns(slot: number): Promise<string[]> {
+  const columns = [
+    '--bare',
+    '--columns=tag,trunks,vlan_mode',
+    'find',
+    'Port',
+    `external_ids:ecdock-fast-slot=${slot}`,
+  ]
+  return ((await ovs?.vsctl(...columns)) ?? '').split('\n')
 }
 
 /** Echo requests that a target's own stack has got while `action` ran. */
@@ -241,7 +247,7 @@ onOvs('a VLAN is one for all that are in it, and for nobody else', 4, async (lai
   await vswitch.unplug(1)
   await vswitch.plug({ netns: first }, { slot: 1 })
   await megabyteEachWay(first, fourth, '10.0.0.4')
-  assert.equal(await vlanColumns('ovs0-s1'), ['[]', '[]', '[]'])
+  assert.equal(await vlanColumns(1), [''])
   await vswitch.unplug(4)
   await vswitch.plug({ netns: fourth }, { slot: 4, vlan: 20 })
   await megabyteEachWay(fourth, third, '10.0.0.3')
@@ -253,7 +259,7 @@ onOvs('a trunk carries its VLANs with tags, and the native one without', 3, asyn
   await vswitch.plug({ netns: first }, { slot: 1, vlan: 10 })
   await vswitch.plug({ netns: second }, { slot: 2, vlan: 20 })
   await vswitch.plug({ netns: trunk }, { slot: 3, vlan: 10, trunks: [20, 30] })
-  assert.equal(await vlanColumns('ovs0-s3'), ['10', '[20, 30]', 'native-untagged'])
+  assert.equal(await vlanColumns(3), ['10', '20 30', 'native-untagged'])
   await megabyteEachWay(first, trunk, '10.0.0.3')
   const request = () => pings(second, '10.0.0.77')
   await heard(trunk, 'eth0', /802\.1Q.* vlan 20, .*Request who-has 10\.0\.0\.77/, request)

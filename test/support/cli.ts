@@ -146,6 +146,18 @@ class FakeVswitch implements Vswitch {
     return []
   }
 
+  async mirror(): Promise<void> {}
+
+  async unmirror(): Promise<string[]> {
+    return []
+  }
+
+  async mirrors(): Promise<[]> {
+    return []
+  }
+
+  async removeMirror(): Promise<void> {}
+
   async plug(target: PlugRequest['target'], options = {}): Promise<Port> {
     const [outcome] = this.#plugAll([{ ...options, target }])
     if (outcome?.ok === true) return outcome.port

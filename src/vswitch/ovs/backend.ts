@@ -1,5 +1,6 @@
 import { parseSubnet } from '../../addressing/subnet.js'
 import type { Step } from '../../kernel/plan.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
 import type { Backend } from '../backend.js'
 import { standingNames } from '../names.js'
 import { LINK_GROUP, type VswitchRecord } from '../record.js'
@@ -8,8 +9,9 @@ import { connect } from './connection.js'
 import { foreignPorts } from './foreign-ports.js'
 import { OvsInternalPorts } from './internal-ports.js'
 import { databaseMark } from './marks.js'
+import { mirrorSlot, mirrors, removeMirror, unmirrorSlot } from './mirrors.js'
 import type { OpenVswitch } from './open-vswitch.js'
-import { keptSlots, requireBridge, standingPort } from './own-rows.js'
+import { directPort, keptSlots, requireBridge, standingPort } from './own-rows.js'
 import { explainPort, hasSlotFlow } from './port-rows.js'
 import { mend, prepare, release, reserve } from './slots.js'
 import { standingNetns } from './standing-ports.js'
@@ -59,7 +61,14 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     release: (slots, around) => release(sw, slots, around),
     mend: (slot, around) => mend(sw, slot, around),
     internal: new OvsInternalPorts(sw, () => backend),
-    explain: (wiring) => (isStanding(wiring.slot) ? [] : explained(name, wiring)),
+    mirroring: {
+      mirror: (slot, to, around) => mirrorSlot(ovs, name, slot, to, around),
+      unmirror: (slot) => unmirrorSlot(ovs, name, slot),
+      mirrors: () => mirrors(client, requireBridge(client, name)),
+      remove: (to) => removeMirror(ovs, name, to),
+    },
+    requirePresent: () => void requireBridge(client, name),
+    explain: (wiring) => (isStanding(wiring.slot) ? [] : explained(client, name, wiring)),
   }
   return backend
 }
@@ -98,8 +107,11 @@ function hasStanding({ client }: OpenVswitch, name: string): boolean {
   return false
 }
 
-function explained(name: string, wiring: Wiring): string[] {
+function explained(client: OvsdbClient, name: string, wiring: Wiring): string[] {
+  const used = directPort(client, requireBridge(client, name), wiring.slot)
   return [
+    // vswitchd would go on reading from the device that this port had before.
+    ...(used === undefined ? [] : [`ovs-vsctl del-port ${name} ${used.name}`]),
     explainPort(name, wiring),
     hasSlotFlow(wiring)
       ? `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`

@@ -4,6 +4,7 @@ import { named } from '../../ovsdb/value.js'
 import { hostIfname } from '../names.js'
 import { secondIfname, secondOfport } from '../second-nic.js'
 import type { Wiring } from '../wiring.js'
+import { followingMirrors } from './mirror-rows.js'
 import { type PortRow, requireBridge } from './own-rows.js'
 import { portColumns, settings } from './port-rows.js'
 
@@ -59,12 +60,13 @@ export function internalSlots(client: OvsdbClient, bridge: string): number[] {
 
 /** What inserts the rows of a slot's internal ports. */
 export function insertion(client: OvsdbClient, bridge: string, wiring: Wiring, label: string): Operation[] {
-  const { uuid } = requireBridge(client, bridge)
-  return rowsOf(bridge, wiring).flatMap(({ name, Interface, Port }, at) => [
+  const row = requireBridge(client, bridge)
+  const rows = rowsOf(bridge, wiring).flatMap(({ name, Interface, Port }, at) => [
     insert('Interface', { name, ...Interface }, `${label}i${at}`),
     insert('Port', { name, interfaces: [named(`${label}i${at}`)], ...Port }, `${label}p${at}`),
-    mutate('Bridge', rowIs(uuid), { ports: { insert: [named(`${label}p${at}`)] } }),
+    mutate('Bridge', rowIs(row.uuid), { ports: { insert: [named(`${label}p${at}`)] } }),
   ])
+  return [...rows, ...followingMirrors(client, row, wiring.slot, named(`${label}p0`))]
 }
 
 /** The ovs-vsctl commands that insert the same rows. */

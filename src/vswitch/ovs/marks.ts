@@ -12,6 +12,15 @@ export const PORT_KEYS = {
 } as const
 
 /**
+ * Keys of external_ids that mark a Mirror row, and the Port row of its output, as ours. With the number of a slot behind
+ * it, `slot` says that the mirror is for that slot.
+ */
+export const MIRROR_KEYS = {
+  to: 'ecdock-fast-mirror',
+  slot: 'ecdock-fast-mirror-slot-',
+} as const
+
+/**
  * A name for the database that a client speaks to: the first 8 hexadecimal digits of the UUID of its root row, which
  * it keeps as long as it lives. Undefined when nobody has initialised it.
  */

@@ -5,6 +5,7 @@ import { named } from '../../ovsdb/value.js'
 import { standingNames } from '../names.js'
 import type { Wiring } from '../wiring.js'
 import { PORT_KEYS } from './marks.js'
+import { followingMirrors } from './mirror-rows.js'
 import { type BridgeRow, ownPort, type PortRow, standingPort } from './own-rows.js'
 
 /** What a slot's rows are made of. They outlive what is plugged in, so they say nothing about it. */
@@ -23,7 +24,9 @@ export function slotRows(
   label: string,
 ): Operation[] {
   const port = ownPort(client, bridge, slot.slot)
-  return port === undefined ? insertion(bridge, slot.hostIfname, slot, label) : changes(client, port, slot)
+  return port === undefined
+    ? insertion(client, bridge, slot.hostIfname, slot, label)
+    : changes(client, port, slot)
 }
 
 /** As {@link slotRows}, of a standing port. */
@@ -35,16 +38,23 @@ export function standingRows(
 ): Operation[] {
   const port = standingPort(client, bridge, slot.slot)
   return port === undefined
-    ? insertion(bridge, standingNames(bridge.name, slot.slot).port, slot, label)
+    ? insertion(client, bridge, standingNames(bridge.name, slot.slot).port, slot, label)
     : changes(client, port, slot)
 }
 
-function insertion(bridge: BridgeRow, name: string, slot: SlotConfiguration, label: string): Operation[] {
+function insertion(
+  client: OvsdbClient,
+  bridge: BridgeRow,
+  name: string,
+  slot: SlotConfiguration,
+  label: string,
+): Operation[] {
   const { Interface, Port } = portColumns(slot)
   return [
     insert('Interface', { name, ...Interface }, `${label}i`),
     insert('Port', { name, interfaces: [named(`${label}i`)], ...Port }, `${label}p`),
     mutate('Bridge', rowIs(bridge.uuid), { ports: { insert: [named(`${label}p`)] } }),
+    ...followingMirrors(client, bridge, slot.slot, named(`${label}p`)),
   ]
 }
 
@@ -63,7 +73,7 @@ export function explainPort(name: string, wiring: SlotConfiguration): string {
   const { Interface, Port } = portColumns(wiring)
   const port = wiring.hostIfname
   return [
-    `ovs-vsctl --may-exist add-port ${name} ${port}`,
+    `ovs-vsctl add-port ${name} ${port}`,
     ['set Interface', port, ...settings(Interface)].join(' '),
     ['set Port', port, ...settings(Port)].join(' '),
   ].join(' -- ')
