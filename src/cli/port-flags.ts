@@ -18,6 +18,24 @@ export interface PortFlags {
 const HIGHEST_VLAN = 4094
 const MOST_KBIT = 999_999_999
 
+/** What its device is like, which Open vSwitch can make itself. */
+export interface NicFlags {
+  internal?: boolean
+  dualNic?: boolean
+}
+
+export function nicFlags(): Option[] {
+  return [
+    new Option('--internal', 'kind ovs: a device of Open vSwitch in place of a pair of interfaces'),
+    new Option('--dual-nic', 'kind ovs: eth0 and eth1, bridged in the target, which are not flooded to'),
+  ]
+}
+
+/** The same as options of a plug. */
+export function nicOptions({ internal, dualNic }: NicFlags): Pick<PlugOptions, 'internal' | 'dualNic'> {
+  return { ...(internal !== undefined && { internal }), ...(dualNic !== undefined && { dualNic }) }
+}
+
 export function portFlags(): Option[] {
   return [
     new Option('--vlan <ID>', 'kind ovs: the VLAN that it is in, without a tag on its frames').argParser(

@@ -11,6 +11,10 @@ export interface SlotMark {
   mtu?: number | undefined
   /** Its further interfaces: by name, such as `eth1`, the vswitch that each is on, in the same slot. */
   nics?: Readonly<Record<string, string>> | undefined
+  /** As a plug takes it. */
+  internal?: boolean | undefined
+  /** As a plug takes it. */
+  dualNic?: boolean | undefined
 }
 
 export const VSWITCH_LABEL = 'ecdock-fast.vswitch'
@@ -18,6 +22,8 @@ export const SLOT_LABEL = 'ecdock-fast.slot'
 const NAME_LABEL = 'ecdock-fast.name'
 const MTU_LABEL = 'ecdock-fast.mtu'
 const NICS_LABEL = 'ecdock-fast.nics'
+const INTERNAL_LABEL = 'ecdock-fast.internal'
+const DUAL_NIC_LABEL = 'ecdock-fast.dual-nic'
 
 /** A word that only the container of one start carries, so that it is found when Docker did not tell its id. */
 export const START_LABEL = 'ecdock-fast.start'
@@ -29,6 +35,8 @@ export function encodeMark(mark: SlotMark): Record<string, string> {
     [NAME_LABEL]: mark.name,
   }
   if (mark.mtu !== undefined) labels[MTU_LABEL] = String(mark.mtu)
+  if (mark.internal === true) labels[INTERNAL_LABEL] = 'true'
+  if (mark.dualNic === true) labels[DUAL_NIC_LABEL] = 'true'
   const nics = Object.entries(mark.nics ?? {})
   if (nics.length > 0) labels[NICS_LABEL] = nics.map(([ifname, vswitch]) => `${ifname}:${vswitch}`).join(' ')
   return labels
@@ -48,7 +56,15 @@ export function decodeMark(
   if (labels?.[NAME_LABEL] !== name) return undefined
   const mtu = decodeNumber(labels?.[MTU_LABEL])
   const nics = decodeNics(labels?.[NICS_LABEL])
-  return { vswitch, slot, name, ...(mtu !== undefined && { mtu }), ...(nics !== undefined && { nics }) }
+  return {
+    vswitch,
+    slot,
+    name,
+    ...(mtu !== undefined && { mtu }),
+    ...(nics !== undefined && { nics }),
+    ...(labels?.[INTERNAL_LABEL] === 'true' && { internal: true }),
+    ...(labels?.[DUAL_NIC_LABEL] === 'true' && { dualNic: true }),
+  }
 }
 
 /** Neither a colon nor a space can be in the name of an interface or a vswitch. */

@@ -108,6 +108,7 @@ export async function plugIn(
   target: Target,
   {
     mtus,
+    dualNic,
     ...options
   }: Omit<PlugOptions, 'slot' | 'ifname' | 'mtu'> & {
     mtus?: readonly (number | undefined)[]
@@ -121,7 +122,7 @@ export async function plugIn(
         slot,
         ...(ifname !== undefined && { ifname }),
         ...(mtu !== undefined && { mtu }),
-        ...(at > 0 && { defaultRoute: false }),
+        ...(at > 0 ? { defaultRoute: false } : dualNic === true && { dualNic }),
       })
     }),
   )

@@ -25,6 +25,10 @@ export interface StartOptions {
    * vswitch that `start` is called for is then `eth0`, and has the default route.
    */
   nics?: Readonly<Record<string, string>> | undefined
+  /** Kind `ovs`: as for a plug, for all its interfaces. */
+  internal?: boolean | undefined
+  /** Kind `ovs`: as for a plug, for the vswitch that `start` is called for. */
+  dualNic?: boolean | undefined
   /** Aborting undoes what has been done, and fails with CANCELLED. */
   signal?: AbortSignal | undefined
 }
@@ -53,6 +57,10 @@ export interface RestartOptions extends Omit<StartOptions, 'slot' | 'image' | 's
   mtu?: number | undefined
   /** Default: those of the container before. */
   nics?: Readonly<Record<string, string>> | undefined
+  /** Default: as the container before. */
+  internal?: boolean | undefined
+  /** Default: as the container before. */
+  dualNic?: boolean | undefined
   /** How long the old container has to end by itself. Default 10. */
   timeoutSeconds?: number | undefined
 }
@@ -82,4 +90,8 @@ export interface SlotContainer {
   mtu?: number | undefined
   /** Its further interfaces: by name, the vswitch that each is on, in the same slot. */
   nics?: Readonly<Record<string, string>> | undefined
+  /** When it was asked for. */
+  internal?: boolean | undefined
+  /** When it was asked for. */
+  dualNic?: boolean | undefined
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { checkSlot } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
 import { attachConsole, type Console, type ConsoleEnd } from '../docker/console.js'
-import type { ContainerSpec, ContainerState, DockerEngine } from '../docker/engine.js'
+import type { ContainerSpec, DockerEngine } from '../docker/engine.js'
 import { isConflict } from '../docker/failure.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import { hostIfname } from '../vswitch/names.js'
 import type { Port, Vswitch } from '../vswitch/vswitch.js'
+import { ended, removeAfter, removeUnanswered, requireRunning } from './failed-start.js'
 import { checkNothingNew } from './kept.js'
 import { decodeMark, encodeMark, SLOT_LABEL, START_LABEL, VSWITCH_LABEL } from './labels.js'
 import {
@@ -33,9 +33,6 @@ import type {
 
 /** A slot that another start has just taken is tried again so many times. */
 const ATTEMPTS = 5
-const LOG_LINES = 10
-/** Longest that Docker takes to notice the end of a container, in ms. */
-const EXIT_MS = 5_000
 
 /**
  * Containers without Docker's networking, each in a slot of a vswitch. Which container is in which slot is
@@ -81,7 +78,7 @@ export class SlotContainers {
   async attach(vswitch: Vswitch, slot: number, console: Console): Promise<ConsoleEnd> {
     const found = await this.#require(vswitch, slot)
     const container = await this.#engine.container(found.container)
-    if (container.pid === 0) throw await this.#ended(container)
+    if (container.pid === 0) throw await ended(this.#engine, container)
     return attachConsole(this.#engine, container, console)
   }
 
@@ -178,14 +175,20 @@ export class SlotContainers {
     const [{ vswitch }] = nics
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
-    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu, nics: options.nics })
+    const { internal, dualNic, nics: further } = options
+    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu, nics: further, internal, dualNic })
     const labels = { ...mark, [START_LABEL]: randomUUID() }
     const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
     const container = await this.#create(vswitch, slot, spec, options.name)
     try {
-      return await this.#run(nics, slot, { container, name }, { mtus: nics.map(() => mtu), signal })
+      return await this.#run(
+        nics,
+        slot,
+        { container, name, internal, dualNic },
+        { mtus: nics.map(() => mtu), signal },
+      )
     } catch (error) {
-      throw await this.#removeAfter(asEcdockError(error, 'start'), container)
+      throw await removeAfter(this.#engine, asEcdockError(error, 'start'), container)
     }
   }
 
@@ -194,82 +197,48 @@ export class SlotContainers {
     try {
       return await this.#engine.create(spec)
     } catch (error) {
-      if (isCode(error, 'TIMEOUT')) throw await this.#removeUnanswered(asEcdockError(error, 'start'), spec)
+      if (isCode(error, 'TIMEOUT'))
+        throw await removeUnanswered(this.#engine, asEcdockError(error, 'start'), spec)
       if (chosen !== undefined || !isConflict(error)) throw error
       const hint = `Give another name or slot, or remove it: docker rm -f ${spec.name}`
       throw slotInUse(vswitch, slot, `cannot be had: there is a container ${spec.name}`, hint)
     }
   }
 
-  /** Docker has not told whether it has created the container, nor its id. */
-  async #removeUnanswered(error: EcdockError, spec: ContainerSpec): Promise<EcdockError> {
-    try {
-      const made = await this.#engine.list([`${START_LABEL}=${spec.labels[START_LABEL]}`])
-      for (const { id } of made) await this.#engine.remove(id)
-      if (made.length > 0) return error
-    } catch {
-      // What there is to say about it is said below.
-    }
-    return new EcdockError(
-      error.code,
-      error.op,
-      `${error.message}; it may still create container ${spec.name}`,
-      {
-        hint: `If it does: docker rm -f ${spec.name}`,
-        cause: error,
-      },
-    )
-  }
-
   /** Starts a container that there is and plugs it in; when that fails, it may be left running, unplugged. */
   async #run(
     nics: Nics,
     slot: number,
-    { container, name }: { container: string; name: string },
+    { container, name, internal, dualNic }: Runnable,
     { mtus, signal }: { mtus: readonly (number | undefined)[]; signal?: AbortSignal | undefined },
   ): Promise<StartedContainer> {
     checkCancelled('start', signal)
     await this.#engine.start(container)
     let ports: Port[]
     try {
-      ports = await plugIn(nics, slot, { container }, { mtus, ...(signal !== undefined && { signal }) })
+      ports = await plugIn(
+        nics,
+        slot,
+        { container },
+        {
+          mtus,
+          ...(internal === true && { internal }),
+          ...(dualNic === true && { dualNic }),
+          ...(signal !== undefined && { signal }),
+        },
+      )
     } catch (error) {
-      if (!isCode(error, 'CANCELLED')) await this.#requireRunning(container)
+      if (!isCode(error, 'CANCELLED')) await requireRunning(this.#engine, container)
       throw error
     }
     try {
-      await this.#requireRunning(container)
+      await requireRunning(this.#engine, container)
     } catch (error) {
       await takeOutAll(nics, slot)
       throw error
     }
     const [port, ...furtherPorts] = ports
     return { container, name, port: port as Port, ...(furtherPorts.length > 0 && { furtherPorts }) }
-  }
-
-  /**
-   * A container that has ended is the better reason for whatever plugging it came to. Docker notices that tens
-   * of milliseconds later than the kernel.
-   */
-  async #requireRunning(id: string): Promise<void> {
-    const { pid } = await this.#engine.container(id)
-    if (pid !== 0 && existsSync(`/proc/${pid}/ns/net`)) return
-    await this.#engine.wait(id, EXIT_MS)
-    throw await this.#ended(await this.#engine.container(id))
-  }
-
-  /** The error itself, unless the container cannot be removed either. */
-  async #removeAfter(error: EcdockError, container: string): Promise<EcdockError> {
-    try {
-      await this.#engine.remove(container)
-      return error
-    } catch (second) {
-      const left = `container ${container.slice(0, 12)} is left: ${asEcdockError(second, 'docker rm').message}`
-      return new EcdockError(error.code, error.op, `${error.message}; ${left}`, {
-        hint: error.hint,
-        cause: error,
-      })
-    }
   }
 
   async #replace(
@@ -281,9 +250,10 @@ export class SlotContainers {
     await this.#engine.requireImage(image)
     const found = await this.find(vswitch, slot)
     const { name = found?.name, mtu = found?.mtu, nics = found?.nics } = options
+    const { internal = found?.internal, dualNic = found?.dualNic } = options
     await findNics(vswitch, nics, this.#findVswitch)
     if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds, signal })
-    return this.start(vswitch, { ...options, slot, name, mtu, nics })
+    return this.start(vswitch, { ...options, slot, name, mtu, nics, internal, dualNic })
   }
 
   async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {
@@ -292,21 +262,14 @@ export class SlotContainers {
     if (found !== undefined) return found
     throw nothingStarted(vswitch, slot, await vswitch.port(slot))
   }
-
-  /** The error for a container that has ended, with its exit code and what it wrote last. */
-  async #ended(container: ContainerState): Promise<EcdockError> {
-    const lines = await this.#engine.lastLines(container, LOG_LINES).catch(() => '')
-    const said = lines === '' ? 'it wrote nothing' : `it wrote:\n${lines}`
-    const message = `container ${container.name} is not running (${container.state}, exit code ${container.exitCode}); ${said}`
-    return new EcdockError('CONTAINER_NOT_RUNNING', 'docker start', message, {
-      hint: 'It needs a command that goes on, such as a shell or a server.',
-    })
-  }
 }
 
 function checkCancelled(op: string, signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new EcdockError('CANCELLED', op, `the ${op} was cancelled`)
 }
+
+/** A container that there is, and what its interfaces are to be like. */
+type Runnable = Pick<SlotContainer, 'container' | 'name' | 'internal' | 'dualNic'>
 
 /** Whether one of a container's interfaces is on this vswitch. */
 function isOn({ name }: Vswitch, { vswitch, nics = {} }: SlotContainer): boolean {

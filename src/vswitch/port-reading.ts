@@ -29,6 +29,10 @@ export async function takenSlots(backend: Backend, around: Surroundings): Promis
     const slot = slotOfHostIfname(backend.name, link.name)
     if (slot !== undefined) taken.add(slot)
   }
+  // Their targets are gone: a plug takes the slot from them.
+  for (const { slot, state } of (await backend.internal?.ports(around)) ?? []) {
+    if (state === 'ghost') taken.delete(slot)
+  }
   return taken
 }
 

@@ -147,6 +147,35 @@ for (const kind of ['bridge', 'ovs'] as const) {
 
 const onOvs = ready ? withEcdock : withEcdock.skip
 
+onOvs('ovs: --internal start, and --dual-nic start', async () => {
+  await ec('--usermode', 'create-vswitch', 'ovs0', '10.0.0.254/24')
+  await ec('--slot=1', '--internal', 'start', docker.image, 'sleep', '1000')
+  await ec('--slot=2', '--dual-nic', 'start', docker.image, 'sleep', '1000')
+  assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-s1', 'type'), 'internal')
+  const answers = async () => {
+    const ping = ['ping', '-c', '1', '-W', '5']
+    assert.match(await docker.exec('ovs0-s2', [...ping, '10.0.0.1']), ' 0% packet loss')
+    assert.match(await docker.exec('ovs0-s1', [...ping, '10.0.0.2']), ' 0% packet loss')
+    const br0 = await docker.exec('ovs0-s2', ['ip', 'address', 'show', 'br0'])
+    assert.match(br0, 'inet 10.0.0.2/24')
+    assert.match(br0, 'link/ether 52:00:0a:00:00:02')
+    assert.match(await docker.exec('ovs0-s2', ['ip', 'link', 'show', 'eth1']), '52:80:0a:00:00:02')
+  }
+  await answers()
+  for (const slot of ['1', '2']) await ec('restart', '--time=0', slot)
+  await answers()
+  await docker.api.getContainer('ovs0-s1').kill()
+  await ec('restart', '--time=0', '1', docker.image, 'sleep', '1000')
+  assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-s1', 'type'), 'internal')
+  // Its neighbours' questions are not flooded to the other one: they know of it again when it has asked for theirs.
+  await ec('restart', '--time=0', '2')
+  await answers()
+  for (const slot of ['1', '2']) await ec('stop', '--time=0', slot)
+  assert.match(await ec('ls'), 'nothing is plugged in')
+  assert.is(await ovs.vsctl('--columns=name', 'find', 'Interface', 'type=internal', 'name!=ovs0'), '')
+  await ec('delete-vswitch', 'ovs0')
+})
+
 onOvs('ovs: create-vswitch NAME CIDR DEVICE', async () => {
   await run('ip', ['link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'up1'])
   try {

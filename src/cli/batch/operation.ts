@@ -27,6 +27,8 @@ const operation = z.discriminatedUnion('op', [
     mtu: z.int().exactOptional(),
     mac: name.exactOptional(),
     defaultRoute: z.boolean().exactOptional(),
+    internal: z.boolean().exactOptional(),
+    dualNic: z.boolean().exactOptional(),
     vlan: z.int().exactOptional(),
     trunks: z.array(z.int()).max(4094).exactOptional(),
     ingressRate: z.int().exactOptional(),

@@ -6,11 +6,11 @@ import type { Target } from '../../target/target.js'
 import type { PlugOptions, PlugOutcome, Vswitch } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
-import { type PortFlags, portFlags, portOptions } from '../port-flags.js'
+import { type NicFlags, nicFlags, nicOptions, type PortFlags, portFlags, portOptions } from '../port-flags.js'
 import { portLine } from '../render/port.js'
 import { parseWhole } from '../values.js'
 
-export interface PlugFlags extends PortFlags {
+export interface PlugFlags extends PortFlags, NicFlags {
   ifname?: string
   mtu?: number
   mac?: string
@@ -37,6 +37,7 @@ export const plug: CommandSpec<PlugFlags> = {
     new Option('--mac <MAC>', "instead of the slot's own, such as 52:00:0a:00:00:01"),
     new Option('--default-route', 'give it a default route, if the configuration says otherwise'),
     new Option('--no-default-route', 'give the target no default route'),
+    ...nicFlags(),
     ...portFlags(),
     new Option('--explain', 'change nothing; print the ip and ovs-vsctl commands that do the same'),
   ],
@@ -79,6 +80,7 @@ export function plugOptions(flags: PlugFlags, defaults: Settings): PlugOptions {
     ...(mtu !== undefined && { mtu }),
     ...(flags.mac !== undefined && { mac: flags.mac }),
     ...(defaultRoute === false && { defaultRoute }),
+    ...nicOptions(flags),
     ...portOptions(flags),
   }
 }

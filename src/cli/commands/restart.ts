@@ -19,6 +19,8 @@ const OF_A_NEW_ONE = [
   'volume',
   'tty',
   'mtu',
+  'internal',
+  'dualNic',
   'eth1',
   'eth2',
   'eth3',
@@ -77,7 +79,7 @@ function slotAndContainer(invocation: Invocation, args: string[]): { slot: numbe
 function unchanged(flags: StartFlags): object {
   const flag = OF_A_NEW_ONE.find((name) => flags[name] !== undefined)
   if (flag === undefined) return {}
-  throw new EcdockError('USAGE', 'restart', `--${flag} needs an IMAGE`, {
+  throw new EcdockError('USAGE', 'restart', `--${flag === 'dualNic' ? 'dual-nic' : flag} needs an IMAGE`, {
     hint: 'Without one, the container keeps what it was started with.',
   })
 }

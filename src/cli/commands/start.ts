@@ -5,11 +5,12 @@ import { EcdockError } from '../../errors.js'
 import type { Vswitch } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
+import { type NicFlags, nicFlags, nicOptions } from '../port-flags.js'
 import { containerText } from '../render/container.js'
 import { parseWhole } from '../values.js'
 import type { World } from '../world.js'
 
-export interface StartFlags {
+export interface StartFlags extends NicFlags {
   name?: string
   hostname?: string
   privileged?: boolean
@@ -59,6 +60,7 @@ export function startFlags(): Option[] {
     new Option('--mtu <BYTES>', 'of the interface (default: 1500)').argParser((text) =>
       parseWhole(text, 'MTU', 68, 65_535),
     ),
+    ...nicFlags(),
     new Option('--eth0 <VSWITCH>', 'the vswitch that eth0 is on, as --vswitch says it'),
     ...['eth1', 'eth2', 'eth3'].map(
       (ifname) => new Option(`--${ifname} <VSWITCH>`, `one more interface, in the same slot of that vswitch`),
@@ -86,6 +88,7 @@ export function startRequest(
     ...(env.length > 0 && { env }),
     ...(volumes.length > 0 && { volumes }),
     ...(mtu !== undefined && { mtu }),
+    ...nicOptions(flags),
     ...furtherNics(flags),
   }
 }
