@@ -31,6 +31,7 @@ export type {
   PlugRequest,
   PlugRoute,
   Port,
+  PortSettings,
   UnplugOutcome,
   Vswitch,
   VswitchKind,

@@ -1,7 +1,7 @@
 import { Option } from 'commander'
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
-import type { PlugOptions, PlugRoute } from '../vswitch/vswitch.js'
+import type { PlugOptions, PlugRoute, PortSettings } from '../vswitch/vswitch.js'
 import { parseWhole } from './values.js'
 
 /** What is said of the port that a plug makes, besides its place and its addresses. */
@@ -65,7 +65,7 @@ export function portFlags(): Option[] {
 }
 
 /** The same as options of a plug. */
-export function portOptions(flags: PortFlags): Omit<PlugOptions, 'signal'> {
+export function portOptions(flags: PortFlags): PortSettings {
   const { vlan, trunks, ingressRate, ingressBurst, route: routes, sysctl, announce } = flags
   return {
     ...(vlan !== undefined && { vlan }),

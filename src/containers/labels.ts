@@ -1,3 +1,5 @@
+import type { PortSettings } from '../vswitch/vswitch.js'
+
 /** The labels that mark a container as started in a slot; this is all the state there is. */
 export interface SlotMark {
   vswitch: string
@@ -15,6 +17,8 @@ export interface SlotMark {
   internal?: boolean | undefined
   /** As a plug takes it. */
   dualNic?: boolean | undefined
+  /** As a plug takes it, which looks whether that is right. */
+  port?: PortSettings | undefined
 }
 
 export const VSWITCH_LABEL = 'ecdock-fast.vswitch'
@@ -24,6 +28,7 @@ const MTU_LABEL = 'ecdock-fast.mtu'
 const NICS_LABEL = 'ecdock-fast.nics'
 const INTERNAL_LABEL = 'ecdock-fast.internal'
 const DUAL_NIC_LABEL = 'ecdock-fast.dual-nic'
+const PORT_LABEL = 'ecdock-fast.port'
 
 /** A word that only the container of one start carries, so that it is found when Docker did not tell its id. */
 export const START_LABEL = 'ecdock-fast.start'
@@ -37,6 +42,8 @@ export function encodeMark(mark: SlotMark): Record<string, string> {
   if (mark.mtu !== undefined) labels[MTU_LABEL] = String(mark.mtu)
   if (mark.internal === true) labels[INTERNAL_LABEL] = 'true'
   if (mark.dualNic === true) labels[DUAL_NIC_LABEL] = 'true'
+  const port = JSON.stringify(mark.port ?? {})
+  if (port !== '{}') labels[PORT_LABEL] = port
   const nics = Object.entries(mark.nics ?? {})
   if (nics.length > 0) labels[NICS_LABEL] = nics.map(([ifname, vswitch]) => `${ifname}:${vswitch}`).join(' ')
   return labels
@@ -56,6 +63,7 @@ export function decodeMark(
   if (labels?.[NAME_LABEL] !== name) return undefined
   const mtu = decodeNumber(labels?.[MTU_LABEL])
   const nics = decodeNics(labels?.[NICS_LABEL])
+  const port = decodePort(labels?.[PORT_LABEL])
   return {
     vswitch,
     slot,
@@ -64,6 +72,16 @@ export function decodeMark(
     ...(nics !== undefined && { nics }),
     ...(labels?.[INTERNAL_LABEL] === 'true' && { internal: true }),
     ...(labels?.[DUAL_NIC_LABEL] === 'true' && { dualNic: true }),
+    ...(port !== undefined && { port }),
+  }
+}
+
+function decodePort(text: string | undefined): PortSettings | undefined {
+  try {
+    const port: unknown = JSON.parse(text ?? 'null')
+    return typeof port === 'object' && port !== null && !Array.isArray(port) ? port : undefined
+  } catch {
+    return undefined
   }
 }
 

@@ -2,7 +2,7 @@ import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
 import type { Target } from '../target/target.js'
 import { checkIfname } from '../vswitch/names.js'
-import type { PlugOptions, Port, Vswitch } from '../vswitch/vswitch.js'
+import type { PlugOptions, Port, PortSettings, Vswitch } from '../vswitch/vswitch.js'
 import { holds, isCode, mtuOf, takeOut } from './occupancy.js'
 import type { SlotContainer } from './slot-container.js'
 
@@ -109,9 +109,11 @@ export async function plugIn(
   {
     mtus,
     dualNic,
+    port,
     ...options
-  }: Omit<PlugOptions, 'slot' | 'ifname' | 'mtu'> & {
+  }: Pick<PlugOptions, 'internal' | 'dualNic' | 'signal'> & {
     mtus?: readonly (number | undefined)[]
+    port?: PortSettings | undefined
   },
 ): Promise<Port[]> {
   const outcomes = await Promise.allSettled(
@@ -122,7 +124,7 @@ export async function plugIn(
         slot,
         ...(ifname !== undefined && { ifname }),
         ...(mtu !== undefined && { mtu }),
-        ...(at > 0 ? { defaultRoute: false } : dualNic === true && { dualNic }),
+        ...(at > 0 ? { defaultRoute: false } : { ...(dualNic === true && { dualNic }), ...port }),
       })
     }),
   )

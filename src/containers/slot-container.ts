@@ -1,4 +1,4 @@
-import type { Port } from '../vswitch/vswitch.js'
+import type { Port, PortSettings } from '../vswitch/vswitch.js'
 
 export interface StartOptions {
   /** Default: the lowest one that holds neither a port nor a container of ours. */
@@ -29,6 +29,8 @@ export interface StartOptions {
   internal?: boolean | undefined
   /** Kind `ovs`: as for a plug, for the vswitch that `start` is called for. */
   dualNic?: boolean | undefined
+  /** As for a plug, for the vswitch that `start` is called for. */
+  port?: PortSettings | undefined
   /** Aborting undoes what has been done, and fails with CANCELLED. */
   signal?: AbortSignal | undefined
 }
@@ -61,6 +63,8 @@ export interface RestartOptions extends Omit<StartOptions, 'slot' | 'image' | 's
   internal?: boolean | undefined
   /** Default: as the container before. */
   dualNic?: boolean | undefined
+  /** Default: as the container before. */
+  port?: PortSettings | undefined
   /** How long the old container has to end by itself. Default 10. */
   timeoutSeconds?: number | undefined
 }
@@ -94,4 +98,6 @@ export interface SlotContainer {
   internal?: boolean | undefined
   /** When it was asked for. */
   dualNic?: boolean | undefined
+  /** When it was asked for. */
+  port?: PortSettings | undefined
 }

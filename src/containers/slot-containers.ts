@@ -175,8 +175,17 @@ export class SlotContainers {
     const [{ vswitch }] = nics
     const ours = hostIfname(vswitch.name, slot)
     const { name = ours, hostname = ours } = options
-    const { internal, dualNic, nics: further } = options
-    const mark = encodeMark({ vswitch: vswitch.name, slot, name, mtu, nics: further, internal, dualNic })
+    const { internal, dualNic, port, nics: further } = options
+    const mark = encodeMark({
+      vswitch: vswitch.name,
+      slot,
+      name,
+      mtu,
+      nics: further,
+      internal,
+      dualNic,
+      port,
+    })
     const labels = { ...mark, [START_LABEL]: randomUUID() }
     const spec = { name, hostname, image, args, env, volumes, labels, privileged, tty }
     const container = await this.#create(vswitch, slot, spec, options.name)
@@ -184,7 +193,7 @@ export class SlotContainers {
       return await this.#run(
         nics,
         slot,
-        { container, name, internal, dualNic },
+        { container, name, internal, dualNic, port },
         { mtus: nics.map(() => mtu), signal },
       )
     } catch (error) {
@@ -209,7 +218,7 @@ export class SlotContainers {
   async #run(
     nics: Nics,
     slot: number,
-    { container, name, internal, dualNic }: Runnable,
+    { container, name, internal, dualNic, port: settings }: Runnable,
     { mtus, signal }: { mtus: readonly (number | undefined)[]; signal?: AbortSignal | undefined },
   ): Promise<StartedContainer> {
     checkCancelled('start', signal)
@@ -222,6 +231,7 @@ export class SlotContainers {
         { container },
         {
           mtus,
+          port: settings,
           ...(internal === true && { internal }),
           ...(dualNic === true && { dualNic }),
           ...(signal !== undefined && { signal }),
@@ -250,10 +260,10 @@ export class SlotContainers {
     await this.#engine.requireImage(image)
     const found = await this.find(vswitch, slot)
     const { name = found?.name, mtu = found?.mtu, nics = found?.nics } = options
-    const { internal = found?.internal, dualNic = found?.dualNic } = options
+    const { internal = found?.internal, dualNic = found?.dualNic, port = found?.port } = options
     await findNics(vswitch, nics, this.#findVswitch)
     if (found !== undefined) await this.stop(vswitch, slot, { timeoutSeconds, signal })
-    return this.start(vswitch, { ...options, slot, name, mtu, nics, internal, dualNic })
+    return this.start(vswitch, { ...options, slot, name, mtu, nics, internal, dualNic, port })
   }
 
   async #require(vswitch: Vswitch, slot: number): Promise<SlotContainer> {
@@ -269,7 +279,7 @@ function checkCancelled(op: string, signal: AbortSignal | undefined): void {
 }
 
 /** A container that there is, and what its interfaces are to be like. */
-type Runnable = Pick<SlotContainer, 'container' | 'name' | 'internal' | 'dualNic'>
+type Runnable = Pick<SlotContainer, 'container' | 'name' | 'internal' | 'dualNic' | 'port'>
 
 /** Whether one of a container's interfaces is on this vswitch. */
 function isOn({ name }: Vswitch, { vswitch, nics = {} }: SlotContainer): boolean {

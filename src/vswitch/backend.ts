@@ -50,6 +50,8 @@ export interface Backend {
   hostNetns(slot: number): string
   /** All namespaces that may hold host sides. */
   hostNetnses(): readonly string[]
+  /** The switch can limit what a target sends. */
+  readonly polices: boolean
   /** Kind `ovs`: the database that the vswitch is in. */
   readonly ovsdb?: string | undefined
 

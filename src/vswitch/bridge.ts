@@ -28,6 +28,7 @@ export function bridgeBackend(record: VswitchRecord): Backend {
   const netns = bridgeNetns(record.name)
   return {
     kind: 'bridge',
+    polices: false,
     name: record.name,
     subnet: parseSubnet(record.subnet),
     ipv6Prefix: record.ipv6Prefix,

@@ -34,8 +34,8 @@ export interface PlugOptions {
   /** Give the target a default route by the switch's address, unless it has one. Default true. */
   defaultRoute?: boolean
   /**
-   * Kind `ovs`: the VLAN that the slot is in, 1 to 4094: the target's frames have no tag, and nobody outside the VLAN
-   * gets them (Port.tag of vswitch.xml). Such a slot has no slot flow, because a flow passes VLANs over.
+   * Kind `ovs`: the VLAN that the slot is in, 1 to 4094. The target's frames have no tag; who is in another VLAN does
+   * not get them, and who is in none gets them with a tag (Port.tag of vswitch.xml).
    */
   vlan?: number
   /**
@@ -44,7 +44,7 @@ export interface PlugOptions {
    */
   trunks?: readonly number[]
   /**
-   * Kind `ovs`, kernel datapath: what the target can send at most, in kbit/s; the rest is dropped
+   * Kind `ovs` with the kernel's datapath: what the target can send at most, in kbit/s; the rest is dropped
    * (Interface.ingress_policing_rate of vswitch.xml).
    */
   ingressRate?: number
@@ -60,7 +60,8 @@ export interface PlugOptions {
   sysctls?: Readonly<Record<string, string | number>>
   /**
    * Tell the neighbours at once which MAC the target's addresses have now (RFC 5227 section 3, RFC 4861 section
-   * 7.2.6). Default: when it is given another MAC than the slot's own.
+   * 7.2.6). Default: when it is given another MAC than the slot's own, which is the one that they may know. It makes a
+   * plug take about a third longer.
    */
   announce?: boolean
   /**
@@ -77,6 +78,12 @@ export interface PlugOptions {
   /** Aborting undoes what has not come to its end, which then fails with CANCELLED. */
   signal?: AbortSignal
 }
+
+/** What a plug can say of a port, besides its place and its device. */
+export type PortSettings = Pick<
+  PlugOptions,
+  'vlan' | 'trunks' | 'ingressRate' | 'ingressBurst' | 'routes' | 'sysctls' | 'announce'
+>
 
 /** Of the address family of `via`; `to` too, unless it is `default`. */
 export interface PlugRoute {

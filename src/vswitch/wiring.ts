@@ -116,13 +116,14 @@ function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'na
 
 /** Throws MAC_TAKEN, and UNSUPPORTED for what this kind of vswitch, or this kernel, cannot do. */
 export function wire(
-  vswitch: Pick<Backend, 'kind' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
+  vswitch: Pick<Backend, 'kind' | 'polices' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
   hasIpv6: boolean,
   request: PlugRequest,
   target: ResolvedTarget,
   slot: number,
 ): Wiring {
   if (vswitch.kind === 'bridge') checkForBridge(request)
+  if (!vswitch.polices) checkUnlimited(request)
   const address = slotAddress(vswitch.subnet, slot, vswitch.ipv6Prefix)
   const mac = request.mac === undefined ? address.mac : macFor(slot, request.mac, vswitch)
   const mtu = request.mtu ?? DEFAULT_MTU
@@ -155,6 +156,14 @@ export function wire(
 /** A Linux bridge forwards from the moment on at which a port is made; to Open vSwitch it must first be connected. */
 function moment(kind: VswitchKind): 'made' | 'connected' {
   return kind === 'bridge' ? 'made' : 'connected'
+}
+
+/** On the userspace datapath Open vSwitch takes limits without a word, and heeds none. */
+function checkUnlimited({ ingressRate }: PlugRequest): void {
+  if (ingressRate === undefined) return
+  throw new EcdockError('UNSUPPORTED', 'plug', 'the userspace datapath cannot have ingressRate', {
+    hint: "Use a vswitch of kind ovs with the kernel's datapath for that.",
+  })
 }
 
 /** VLANs and limits are settings of Open vSwitch's ports. */

@@ -19,6 +19,7 @@ function ghosts(name: string, slots: readonly number[], errors: Record<number, E
       if (error !== undefined) throw error
       unplugged.push(slot)
     },
+    mirrors: async () => [],
   } as Partial<Vswitch> as Vswitch
   return { vswitch, unplugged }
 }

@@ -2,23 +2,24 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseSubnet } from '../../src/addressing/subnet.js'
 import { portFlags, portOptions } from '../../src/cli/port-flags.js'
+import { decodeMark, encodeMark } from '../../src/containers/labels.js'
 import { EcdockError, type ErrorCode } from '../../src/errors.js'
 import { policing } from '../../src/vswitch/plug-options/policing.js'
 import { portRoutes } from '../../src/vswitch/plug-options/routes.js'
 import { allowedNames, disablesIpv6, portSysctls } from '../../src/vswitch/plug-options/sysctls.js'
 import { portVlan } from '../../src/vswitch/plug-options/vlan.js'
 import { plugPlan } from '../../src/vswitch/plug-plan.js'
-import type { PlugOptions, VswitchKind } from '../../src/vswitch/vswitch.js'
+import type { PlugOptions, PortSettings, VswitchKind } from '../../src/vswitch/vswitch.js'
 import { checkRequest, type Wiring, wire } from '../../src/vswitch/wiring.js'
 
 const TARGET = { label: 'netns:blue', netns: '/run/netns/blue' }
 
-function wired(options: PlugOptions, kind: VswitchKind = 'ovs', hasIpv6 = true): Wiring {
+function wired(options: PlugOptions, kind: VswitchKind = 'ovs', hasIpv6 = true, polices = true): Wiring {
   const request = { target: { netns: 'blue' }, ...options }
   checkRequest(request)
   const subnet = parseSubnet('10.0.0.254/24')
   return wire(
-    { kind, name: 'sw0', subnet, ipv6Prefix: '2001:db8' },
+    { kind, polices, name: 'sw0', subnet, ipv6Prefix: '2001:db8' },
     hasIpv6,
     request,
     TARGET,
@@ -255,6 +256,30 @@ test('a port of kind bridge has no VLANs and no limits', () => {
     const { hint } = refused('UNSUPPORTED', () => wired(options, 'bridge'))
     assert.match(hint ?? '', 'kind ovs')
     wired(options, 'ovs')
+  }
+})
+
+test('limits are refused where nothing would heed them', () => {
+  wired({ ingressRate: 1000 })
+  const { message } = refused('UNSUPPORTED', () => wired({ ingressRate: 1000 }, 'ovs', true, false))
+  assert.match(message, 'userspace datapath')
+  wired({ vlan: 7 }, 'ovs', true, false)
+})
+
+test('a container remembers what its port is like', () => {
+  const port: PortSettings = {
+    vlan: 7,
+    routes: [{ to: 'default', via: '10.0.0.9' }],
+    sysctls: { 'net.ipv4.ip_forward': '1' },
+  }
+  const labels = encodeMark({ vswitch: 'br0', slot: 1, name: 'web', port })
+  assert.equal(decodeMark('web', labels)?.port, port)
+  assert.is(
+    decodeMark('web', encodeMark({ vswitch: 'br0', slot: 1, name: 'web', port: {} }))?.port,
+    undefined,
+  )
+  for (const text of ['', '{', '7', '[]', 'null']) {
+    assert.is(decodeMark('web', { ...labels, 'ecdock-fast.port': text })?.port, undefined)
   }
 })
 

@@ -21,6 +21,13 @@ const OF_A_NEW_ONE = [
   'mtu',
   'internal',
   'dualNic',
+  'vlan',
+  'trunks',
+  'ingressRate',
+  'ingressBurst',
+  'route',
+  'sysctl',
+  'announce',
   'eth1',
   'eth2',
   'eth3',
@@ -79,7 +86,8 @@ function slotAndContainer(invocation: Invocation, args: string[]): { slot: numbe
 function unchanged(flags: StartFlags): object {
   const flag = OF_A_NEW_ONE.find((name) => flags[name] !== undefined)
   if (flag === undefined) return {}
-  throw new EcdockError('USAGE', 'restart', `--${flag === 'dualNic' ? 'dual-nic' : flag} needs an IMAGE`, {
+  const long = flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  throw new EcdockError('USAGE', 'restart', `--${long} needs an IMAGE`, {
     hint: 'Without one, the container keeps what it was started with.',
   })
 }

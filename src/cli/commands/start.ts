@@ -5,12 +5,12 @@ import { EcdockError } from '../../errors.js'
 import type { Vswitch } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import type { Invocation } from '../invocation.js'
-import { type NicFlags, nicFlags, nicOptions } from '../port-flags.js'
+import { type NicFlags, nicFlags, nicOptions, type PortFlags, portFlags, portOptions } from '../port-flags.js'
 import { containerText } from '../render/container.js'
 import { parseWhole } from '../values.js'
 import type { World } from '../world.js'
 
-export interface StartFlags extends NicFlags {
+export interface StartFlags extends NicFlags, PortFlags {
   name?: string
   hostname?: string
   privileged?: boolean
@@ -61,6 +61,7 @@ export function startFlags(): Option[] {
       parseWhole(text, 'MTU', 68, 65_535),
     ),
     ...nicFlags(),
+    ...portFlags(),
     new Option('--eth0 <VSWITCH>', 'the vswitch that eth0 is on, as --vswitch says it'),
     ...['eth1', 'eth2', 'eth3'].map(
       (ifname) => new Option(`--${ifname} <VSWITCH>`, `one more interface, in the same slot of that vswitch`),
@@ -75,6 +76,7 @@ export function startRequest(
   defaults: Settings,
 ): Omit<StartOptions, 'slot'> {
   const [image = '', ...rest] = args
+  const port = portOptions(flags)
   const { privileged = defaults.start?.privileged, tty = defaults.start?.tty, mtu = defaults.mtu } = flags
   const env = withDefaults(defaults.start?.env ?? [], flags.env ?? [])
   const volumes = [...(defaults.start?.volumes ?? []), ...(flags.volume ?? [])]
@@ -89,6 +91,7 @@ export function startRequest(
     ...(volumes.length > 0 && { volumes }),
     ...(mtu !== undefined && { mtu }),
     ...nicOptions(flags),
+    ...(Object.keys(port).length > 0 && { port }),
     ...furtherNics(flags),
   }
 }

@@ -35,6 +35,8 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
   const hostNetns = (slot: number) => (isStanding(slot) ? standingNetns(name) : '')
   const backend: Backend = {
     kind: 'ovs',
+    // It does so by the kernel's ingress queue, which frames pass only after the userspace datapath has read them.
+    polices: !usermode,
     name,
     subnet: sw.subnet,
     ipv6Prefix: record.ipv6Prefix,
