@@ -8,7 +8,8 @@ import { DockerEngine } from './docker/engine.js'
 import { EcdockError, type ErrorCode } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
 import { loadKernel } from './kernel/native.js'
-import { OvsdbClient } from './ovsdb/client.js'
+import { OvsdbClient, type OvsdbOptions } from './ovsdb/client.js'
+import type { TlsOptions } from './ovsdb/dial.js'
 import { DEFAULT_OVSDB } from './ovsdb/endpoint.js'
 import { comment } from './ovsdb/operations.js'
 import { quoted } from './quoted.js'
@@ -29,8 +30,15 @@ import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 
 export interface HostOptions {
-  /** Where OVSDB listens: `unix:/run/openvswitch/db.sock` (the default) or `tcp:127.0.0.1:6640`. */
+  /**
+   * Where OVSDB listens: `unix:/run/openvswitch/db.sock` (the default), `tcp:127.0.0.1:6640` or `ssl:ovs.example:6640`; or
+   * the servers of a cluster, with commas between them.
+   */
   ovsdb?: string
+  /** For `ssl:` endpoints of OVSDB. */
+  tls?: TlsOptions
+  /** Of a cluster, speak to the leader only: what is read is then the newest there is. Default false. */
+  leaderOnly?: boolean
   /** How long Open vSwitch may take over a change, in ms. Default 30 s. */
   ovsTimeoutMs?: number
   /** Docker's socket: `unix:///var/run/docker.sock` (the default, or DOCKER_HOST). */
@@ -65,11 +73,13 @@ export class Host {
   readonly #lookMs: number
   readonly #docker: DockerEngine
   readonly #around: Surroundings
+  readonly #ovsdbOptions: Pick<OvsdbOptions, 'tls' | 'leaderOnly'>
   #ovs: Promise<OpenVswitch> | undefined
 
   private constructor(kernel: Kernel, options: HostOptions) {
     this.kernel = kernel
     this.#ovsdbEndpoint = options.ovsdb ?? DEFAULT_OVSDB
+    this.#ovsdbOptions = { tls: options.tls, leaderOnly: options.leaderOnly }
     this.#ovsTimeoutMs = options.ovsTimeoutMs
     this.#lookMs = Math.min(LONGEST_LOOK_MS, options.ovsTimeoutMs ?? LONGEST_LOOK_MS)
     this.#docker = new DockerEngine(options.docker)
@@ -210,6 +220,7 @@ export class Host {
 
   async #connectOvs(): Promise<OpenVswitch> {
     this.#ovs ??= OvsdbClient.connect(this.#ovsdbEndpoint, {
+      ...this.#ovsdbOptions,
       connectTimeoutMs: this.#lookMs,
       requestTimeoutMs: this.#ovsTimeoutMs,
     }).then((client) => new OpenVswitch(client, this.#ovsdbEndpoint))

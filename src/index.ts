@@ -22,6 +22,7 @@ export type {
   Removal as LinkRemoval,
 } from './kernel/kernel.js'
 export type { Plan, PlanDone, PlanFailed, PlanOutcome, Step } from './kernel/plan.js'
+export type { TlsOptions } from './ovsdb/dial.js'
 export type { Target } from './target/target.js'
 export type {
   BulkOptions,

@@ -26,7 +26,10 @@ export function globalOptions(): Option[] {
     new Option('--slot <N>', 'the slot; default for plug and start: the lowest free one').argParser(
       parseSlot,
     ),
-    new Option('--ovsdb <ENDPOINT>', 'Open vSwitch: unix:/PATH or tcp:HOST:PORT; default: $ECDOCK_OVSDB'),
+    new Option(
+      '--ovsdb <ENDPOINT>',
+      'Open vSwitch: unix:/PATH, tcp:HOST:PORT or ssl:HOST:PORT; default: $ECDOCK_OVSDB',
+    ),
     new Option('--docker <SOCKET>', "Docker's socket: unix:///PATH; default: $DOCKER_HOST"),
     new Option(
       '--config <FILE>',
@@ -44,5 +47,10 @@ export function hostOptions(
 ): HostOptions {
   const ovsdb = options.ovsdb ?? (env.ECDOCK_OVSDB || settings.ovsdb)
   const docker = options.docker ?? (env.DOCKER_HOST || settings.docker)
-  return { ...(ovsdb !== undefined && { ovsdb }), ...(docker !== undefined && { docker }) }
+  const { leaderOnly } = settings
+  return {
+    ...(ovsdb !== undefined && { ovsdb }),
+    ...(docker !== undefined && { docker }),
+    ...(leaderOnly !== undefined && { leaderOnly }),
+  }
 }

@@ -2,6 +2,7 @@ import { createColors } from 'picocolors'
 import { type Config, sourceOf } from '../config/load.js'
 import type { Settings } from '../config/settings.js'
 import { EcdockError } from '../errors.js'
+import type { HostOptions } from '../host.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import { type GlobalOptions, hostOptions } from './global-options.js'
 import type { Io } from './io.js'
@@ -44,12 +45,19 @@ export class Invocation {
     this.stopIfAborted()
     const where = hostOptions(this.options, this.io.env, this.defaults)
     this.log.debug({ ...where }, 'open')
-    const world = await this.io.open(where)
+    const world = await this.io.open({ ...where, ...(await this.tls()) })
     try {
       return await use(world)
     } finally {
       await world.close()
     }
+  }
+
+  /** What `ssl:` endpoints need, for {@link withWorld} to open them; it holds a secret, so it is in no log. */
+  async tls(): Promise<Pick<HostOptions, 'tls'>> {
+    if (this.defaults.tls === undefined) return {}
+    const { readTlsFiles } = await import('../config/tls-files.js')
+    return { tls: await readTlsFiles(this.defaults.tls) }
   }
 
   /** The vswitch that `--vswitch`, ECDOCK_VSWITCH or the configuration names, undefined when none does. */

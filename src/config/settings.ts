@@ -4,7 +4,7 @@ import { parseSubnet } from '../addressing/subnet.js'
 import { parseDockerAddress } from '../docker/address.js'
 import { parseDetachKeys } from '../docker/detach-keys.js'
 import { asEcdockError } from '../errors.js'
-import { parseEndpoint } from '../ovsdb/endpoint.js'
+import { parseEndpoints } from '../ovsdb/endpoint.js'
 
 /** Longest text that a setting can be, in characters: that of a path (PATH_MAX). */
 const LONGEST_TEXT = 4095
@@ -23,12 +23,15 @@ const texts = z
 const start = section({ privileged: flag, tty: flag, env: texts, volumes: texts })
 const stop = section({ time: wholeNumber(0, 3600) })
 const attach = section({ detachKeys: textFor(parseDetachKeys) })
+const tls = section({ ca: text, cert: text, key: text, serverName: text })
 
 /** Each key holds the default of an option: the one that is called like it. */
 const all = section({
   vswitch: text,
   slot: wholeNumber(1, 0xff_ffff),
-  ovsdb: textFor(parseEndpoint),
+  ovsdb: textFor(parseEndpoints),
+  leaderOnly: flag,
+  tls,
   docker: textFor((address) => parseDockerAddress(address, '')),
   logLevel: oneOf('error', 'warn', 'info', 'debug', 'trace'),
   kind: oneOf('bridge', 'ovs'),
@@ -53,7 +56,7 @@ export type Settings = z.infer<typeof settingsSchema>
 
 /** The keys that there can be in the section that `path` leads to. */
 export function keysAt(path: readonly PropertyKey[]): string[] {
-  const sections: Record<string, { shape: object }> = { start, stop, attach }
+  const sections: Record<string, { shape: object }> = { start, stop, attach, tls }
   const [name] = path
   const found = name === undefined ? all : sections[String(name)]
   return Object.keys(found?.shape ?? {})

@@ -3,6 +3,7 @@ import type { ConfigFile } from '../config/load.js'
 import { asEcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { loadKernel } from '../kernel/native.js'
+import type { TlsOptions } from '../ovsdb/dial.js'
 import { configChecks } from './config-check.js'
 import { dockerCheck } from './docker-check.js'
 import { kernelSupport, readKernelEvidence } from './kernel-support.js'
@@ -26,6 +27,8 @@ export type { Check, DoctorReport } from './report.js'
 export interface DoctorOptions {
   /** As in HostOptions, such as `unix:/run/openvswitch/db.sock`. */
   ovsdb: string
+  /** As in HostOptions. */
+  tls?: TlsOptions
   /** As in HostOptions, such as `unix:///var/run/docker.sock`. */
   docker: string
   runDir: string
@@ -49,7 +52,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
     processChecks(),
     directoryChecks(options.runDir),
     moduleChecks(),
-    ovsdbChecks(options.ovsdb, ANSWER_MS),
+    ovsdbChecks(options.ovsdb, ANSWER_MS, options.tls),
     dockerCheck(options.docker, ANSWER_MS),
     networkChecks(),
   ])

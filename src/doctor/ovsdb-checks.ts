@@ -1,6 +1,7 @@
-import { connect } from 'node:net'
-import { EcdockError } from '../errors.js'
-import { parseEndpoint } from '../ovsdb/endpoint.js'
+import type { Socket } from 'node:net'
+import { asEcdockError, EcdockError } from '../errors.js'
+import { dial, type TlsOptions } from '../ovsdb/dial.js'
+import { parseEndpoint, splitEndpoints } from '../ovsdb/endpoint.js'
 import { JsonFramer } from '../ovsdb/framing.js'
 import { isRecord, parseMessage, requestText } from '../ovsdb/json-rpc.js'
 import { quoted } from '../quoted.js'
@@ -69,18 +70,37 @@ function isEmptySet(set: unknown): boolean {
 const ABOUT = { name: 'OVSDB', neededFor: 'kind ovs', optional: true }
 const START = 'Install and start Open vSwitch (openvswitch-switch), or say where it is with --ovsdb.'
 
-/** Whether OVSDB answers within `timeoutMs`, and what would make it faster. Changes nothing. */
-export async function ovsdbChecks(endpoint: string, timeoutMs: number): Promise<Check[]> {
+/**
+ * Whether OVSDB answers within `timeoutMs`, and what would make it faster. Of several servers, with commas between them,
+ * one has to. Changes nothing.
+ */
+export async function ovsdbChecks(text: string, timeoutMs: number, tls?: TlsOptions): Promise<Check[]> {
+  const texts = splitEndpoints(text)
+  const outcomes = await Promise.all(texts.map((one) => checksOf(one, timeoutMs, tls)))
+  const faults = outcomes.map(([first]) => first).filter((check) => check?.status === 'missing')
+  if (texts.length === 1 || faults.length === 0) return outcomes[0] ?? []
+  const detail = faults.map((check) => check?.detail).join('; ')
+  const answering = outcomes.find(([first]) => first?.status !== 'missing')
+  if (answering === undefined) return [{ ...ABOUT, status: 'missing', detail, hint: START }]
+  const about = { name: 'OVSDB cluster', neededFor: 'kind ovs when other servers fail', optional: true }
+  const hint = 'Is it running, and is this its address?'
+  return [
+    ...answering,
+    { ...about, status: 'warning', detail: `${faults.length} of ${texts.length}: ${detail}`, hint },
+  ]
+}
+
+async function checksOf(text: string, timeoutMs: number, tls: TlsOptions | undefined): Promise<Check[]> {
   try {
-    const [databases, world] = await ask(endpoint, timeoutMs)
+    const [databases, world] = await ask(text, timeoutMs, tls)
     if (!Array.isArray(databases) || !databases.includes(DATABASE)) {
-      const detail = `the server at ${endpoint} has no database ${DATABASE}`
+      const detail = `the server at ${text} has no database ${DATABASE}`
       return [{ ...ABOUT, status: 'missing', detail, hint: START }]
     }
-    return ovsChecks(endpoint, parseOvsWorld(world))
+    return ovsChecks(text, parseOvsWorld(world))
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error)
-    return [{ ...ABOUT, status: 'missing', detail, hint: START }]
+    const { message, hint = START } = asEcdockError(error, 'ovsdb connect')
+    return [{ ...ABOUT, status: 'missing', detail: message, hint }]
   }
 }
 
@@ -122,23 +142,26 @@ function tsoCheck({ userspaceTso, userspaceBridges }: OvsWorld): Check {
 }
 
 /** The results of list_dbs (RFC 7047 section 4.1.1) and of the two selects, null for one that was refused. */
-function ask(text: string, timeoutMs: number): Promise<[unknown, unknown]> {
-  const endpoint = parseEndpoint(text)
+async function ask(
+  text: string,
+  timeoutMs: number,
+  tls: TlsOptions | undefined,
+): Promise<[unknown, unknown]> {
+  const end = performance.now() + timeoutMs
+  const socket = await connect(text, timeoutMs, tls)
   return new Promise((resolve, reject) => {
     const framer = new JsonFramer({ maxBytes: 1024 * 1024 })
     const results = new Map<unknown, unknown>()
-    const socket = connect(endpoint)
     const fail = (why: string) => {
       clearTimeout(timer)
       socket.destroy()
-      reject(new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', `${text} ${why}`, { hint: START }))
+      reject(unreachable(`${text} ${why}`))
     }
-    const timer = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), timeoutMs)
+    const left = Math.max(0, end - performance.now())
+    const timer = setTimeout(() => fail(`does not answer within ${timeoutMs} ms`), left)
     socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
     socket.on('close', () => fail('closed the connection before it answered'))
-    socket.on('connect', () => {
-      socket.write(requestText(0, 'list_dbs', []) + requestText(1, 'transact', SELECT_WORLD))
-    })
+    socket.write(requestText(0, 'list_dbs', []) + requestText(1, 'transact', SELECT_WORLD))
     socket.on('data', (chunk) => {
       try {
         for (const value of framer.push(chunk)) {
@@ -156,4 +179,19 @@ function ask(text: string, timeoutMs: number): Promise<[unknown, unknown]> {
       resolve([results.get(0), results.get(1)])
     })
   })
+}
+
+async function connect(text: string, timeoutMs: number, tls: TlsOptions | undefined): Promise<Socket> {
+  const endpoint = parseEndpoint(text)
+  try {
+    return await dial(endpoint, { connectTimeoutMs: timeoutMs, tls })
+  } catch (error) {
+    const { code, message, hint } = asEcdockError(error, 'ovsdb connect')
+    if (code !== 'OVSDB_UNREACHABLE') throw error
+    throw unreachable(`${text} cannot be reached: ${message}`, hint)
+  }
+}
+
+function unreachable(message: string, hint = START): EcdockError {
+  return new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', message, { hint })
 }

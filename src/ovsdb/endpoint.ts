@@ -15,10 +15,14 @@ const MAX_UNIX_PATH = 107
 /** More servers than any cluster has. */
 const MAX_REMOTES = 64
 
+/** The texts of endpoints with commas between them; a comma may be part of a unix socket's path, too. */
+export function splitEndpoints(text: string): string[] {
+  return text.split(/,(?=(?:unix|tcp|ssl):)/)
+}
+
 /** The endpoints that `text` names, with commas between them, as the servers of a cluster (ovsdb(7)). Throws USAGE. */
 export function parseEndpoints(text: string): Endpoint[] {
-  // A comma may be part of a unix socket's path.
-  const endpoints = text.split(/,(?=(?:unix|tcp|ssl):)/).map(parseEndpoint)
+  const endpoints = splitEndpoints(text).map(parseEndpoint)
   if (endpoints.length > MAX_REMOTES) throw refuse(text, `there are more than ${MAX_REMOTES}`)
   return endpoints
 }

@@ -158,6 +158,9 @@ for (const internal of [false, true]) {
       assert.match(await inside(first, 'ip', ['link', 'show', 'eth1']), /master br0 .*52:80:0a:00:00:01/s)
       assert.match(await inside(first, 'ip', ['route']), 'default via 10.0.0.254 dev br0')
       assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-o1', 'ofport'), '30001')
+      for (const name of ['ovs0-s1', 'ovs0-o1']) {
+        assert.is(await ovs.vsctl('get', 'Port', name, 'protected'), 'true')
+      }
       const shown = (await ofctl('show', 'ovs0')).split(/^ (?=\d+\(|LOCAL)/m)
       for (const [name, floods] of [
         ['ovs0-s1', false],
@@ -187,6 +190,7 @@ for (const internal of [false, true]) {
       assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s2')
       // The slot has forgotten it.
       await vswitch.plug({ netns: first }, { slot: 1 })
+      assert.is(await ovs.vsctl('--columns=name', 'find', 'Port', 'protected=true'), '')
       await megabyteEachWay(second, first, '10.0.0.1')
     }),
   )

@@ -7,7 +7,7 @@ import { ERROR_CODES } from '../../src/errors.js'
 
 const README = read('README.md')
 /** Those that link to files of the checkout. */
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md']
+const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/interfaces.md']
 
 test('docs/errors.md describes every code once, and no other', () => {
   const described = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code)

@@ -62,7 +62,7 @@ test('what ecDock had in its help only is refused', async () => {
 test('docs/configuration.md has every key, and no other', () => {
   const table = read('docs/configuration.md').split(/^## /m)[2] ?? ''
   const described = [...table.matchAll(/^\| `([A-Za-z0-9.]+)` \|/gm)].map(([, key]) => key)
-  const sections = ['start', 'stop', 'attach']
+  const sections = ['start', 'stop', 'attach', 'tls']
   const keys = [
     ...keysAt([]).filter((key) => !sections.includes(key)),
     ...sections.flatMap((section) => keysAt([section]).map((key) => `${section}.${key}`)),

@@ -21,7 +21,10 @@ export const doctor: CommandSpec<object> = {
   examples: ['ecdock-fast doctor'],
   run: async (invocation) => {
     const { options, io, defaults, config } = invocation
-    const where = { ...DEFAULTS, ...hostOptions(options, io.env, defaults), configFiles: config.files }
+    const host = hostOptions(options, io.env, defaults)
+    // What is wrong with the files is said when the world is opened.
+    const tls = await invocation.tls().catch(() => ({}))
+    const where = { ...DEFAULTS, ...host, ...tls, configFiles: config.files }
     const { doctor: examine } = await import('../../doctor/doctor.js')
     let report: DoctorReport
     try {

@@ -1,32 +1,24 @@
-import type { Subnet } from '../../addressing/subnet.js'
 import type { Plan, Step } from '../../kernel/plan.js'
+import type { Backend } from '../backend.js'
 import { plugPlan } from '../plug-plan.js'
 import { LINK_GROUP } from '../record.js'
 import { FIRST_NIC, NIC_BRIDGE, SECOND_NIC, secondIfname, secondMac } from '../second-nic.js'
 import type { Wiring } from '../wiring.js'
+import type { OvsSwitch } from './switch.js'
 
 /** What the alias of the bridge in a target with two interfaces is, and no other link's. */
 export function nicBridgeMark(vswitch: string, slot: number): string {
   return `ecdock-fast bridge vswitch=${vswitch} slot=${slot} `
 }
 
-export interface InternalPlanOptions {
-  vswitch: string
-  subnet: Subnet
-  /** The steps that make a pair of interfaces, for a first one that is not internal. */
-  pair: (wiring: Wiring) => Step[]
-  /** Steps for such a pair's end in the target. */
-  finish: (wiring: Wiring) => Step[]
-}
-
 /** The plan of a plug whose devices, at least one of them, Open vSwitch has just made. */
-export function internalPlan(wiring: Wiring, options: InternalPlanOptions): Plan {
+export function planFor(sw: OvsSwitch, backend: Backend, wiring: Wiring): Plan {
   const { internal, dualNic } = wiring
   const first: Wiring = dualNic ? { ...wiring, ifname: FIRST_NIC } : wiring
-  const device = internal ? [adopted(first)] : options.pair(first)
+  const device = internal ? [adopted(first)] : backend.interfaces(first)
   // What a tap or an internal device transmits has its checksums: only a pair leaves them to hardware.
-  const finish = internal ? [] : options.finish(first)
-  return dualNic ? twoNics(first, device, finish, options) : plugPlan(first, device, finish)
+  const finish = internal ? [] : (backend.finish?.(first) ?? [])
+  return dualNic ? twoNics(first, device, finish, sw) : plugPlan(first, device, finish)
 }
 
 function adopted({ hostIfname, target, ifname, mac, mtu, alias }: Wiring): Step {
@@ -39,7 +31,7 @@ function twoNics(
   wiring: Wiring,
   device: readonly Step[],
   finish: readonly Step[],
-  { vswitch, subnet }: InternalPlanOptions,
+  { name: vswitch, subnet }: OvsSwitch,
 ): Plan {
   const { slot, mac, mtu } = wiring
   const { netns } = wiring.target

@@ -88,7 +88,7 @@ function rowsOf(bridge: string, wiring: Wiring) {
     [INTERNAL_KEYS.netns]: target.netns,
   }
   const { Interface, Port } = portColumns(wiring)
-  const port = { ...Port, ...(dualNic && APART), external_ids: mark }
+  const port = { ...Port, external_ids: mark }
   const first = { name: wiring.hostIfname, Interface: { ...Interface, type: 'internal' }, Port: port }
   const second = {
     name: secondIfname(bridge, slot),
@@ -97,9 +97,3 @@ function rowsOf(bridge: string, wiring: Wiring) {
   }
   return [...(internal ? [first] : []), ...(dualNic ? [second] : [])]
 }
-
-/**
- * The target bridges its two interfaces, which is a loop. Neither is flooded to, but an ovs-vswitchd that is started
- * anew has forgotten that; between protected ports it passes nothing even so (vswitch.xml, Port.protected).
- */
-const APART = { protected: true }

@@ -10,7 +10,7 @@ import { type BridgeRow, ownPort, type PortRow, standingPort } from './own-rows.
 
 /** What a slot's rows are made of. They outlive what is plugged in, so they say nothing about it. */
 export type SlotConfiguration = Pick<Wiring, 'slot' | 'hostIfname' | 'mac'> &
-  Partial<Pick<Wiring, 'vlan' | 'policing'>>
+  Partial<Pick<Wiring, 'vlan' | 'policing' | 'dualNic'>>
 
 /**
  * What makes the rows of a slot say what they should; nothing when they do. A slot without rows gets those of a port that
@@ -88,7 +88,7 @@ export function hasSlotFlow({ vlan }: Pick<SlotConfiguration, 'vlan'>): boolean 
  * What the rows of a slot say, besides its name: with vswitch.xml's keys, and with our own mark. Every column is there
  * that an earlier plug may have set.
  */
-export function portColumns({ slot, mac, vlan, policing }: SlotConfiguration) {
+export function portColumns({ slot, mac, vlan, policing, dualNic }: SlotConfiguration) {
   return {
     Interface: {
       ofport_request: slot,
@@ -100,6 +100,9 @@ export function portColumns({ slot, mac, vlan, policing }: SlotConfiguration) {
       tag: vlan?.tag,
       trunks: vlan?.trunks ?? [],
       vlan_mode: vlan?.mode,
+      // The target bridges its two interfaces, which is a loop. Neither is flooded to, but an ovs-vswitchd that is started
+      // anew has forgotten that; between protected ports it passes nothing even so (vswitch.xml, Port.protected).
+      ...(dualNic === true && { protected: true }),
       external_ids: { [PORT_KEYS.slot]: String(slot) },
     },
   }

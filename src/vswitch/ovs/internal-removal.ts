@@ -1,0 +1,69 @@
+import { mutate, rowIs } from '../../ovsdb/operations.js'
+import type { Backend, Surroundings } from '../backend.js'
+import { deleteHostSides } from '../host-side.js'
+import { portMark } from '../record.js'
+import { NIC_BRIDGE } from '../second-nic.js'
+import { isGone, macOf } from './internal-devices.js'
+import { nicBridgeMark } from './internal-plan.js'
+import { type InternalRows, internalRows } from './internal-rows.js'
+import { release } from './slots.js'
+import type { OvsSwitch } from './switch.js'
+
+/** Takes out what is plugged into these slots, as far as it is there, with the bridge of two interfaces. */
+export async function removeInternal(
+  sw: OvsSwitch,
+  backend: Backend,
+  around: Surroundings,
+  slots: readonly number[],
+): Promise<void> {
+  const found = rowsOf(sw, slots)
+  await Promise.all(found.map((rows) => removeInTarget(sw, rows, around)))
+  await removePairs(sw, backend, found, around)
+  await removeRows(sw, slots)
+}
+
+/** Deletes the rows of internal ports; vswitchd deletes their devices then, wherever they are. */
+export async function removeRows(sw: OvsSwitch, slots: readonly number[]): Promise<void> {
+  const { name, ovs } = sw
+  const { client, commits } = ovs
+  const found = rowsOf(sw, slots)
+  const bridge = client.replica.byName('Bridge', name)
+  if (found.length === 0 || bridge === undefined) return
+  const rows = found.flatMap(({ first, second }) => [first, second].flatMap((row) => row?.uuid ?? []))
+  const macs = found.flatMap(({ first }) => macOf(client, first) ?? [])
+  await commits.commit(() => [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })])
+  if (macs.length > 0) await ovs.flows(name).remove(macs)
+}
+
+function rowsOf({ name, ovs }: OvsSwitch, slots: readonly number[]): InternalRows[] {
+  return slots.flatMap((slot) => internalRows(ovs.client, name, slot) ?? [])
+}
+
+async function removeInTarget(
+  { name }: OvsSwitch,
+  { slot, second, netns }: InternalRows,
+  { kernel }: Surroundings,
+): Promise<void> {
+  if (second === undefined) return
+  try {
+    await kernel.deleteMarkedLinks(netns, [{ name: NIC_BRIDGE, mark: nicBridgeMark(name, slot) }])
+  } catch (error) {
+    // The bridge goes with its namespace.
+    if (!isGone(error)) throw error
+  }
+}
+
+/** The first of two interfaces need not be internal. */
+async function removePairs(
+  sw: OvsSwitch,
+  backend: Backend,
+  found: readonly InternalRows[],
+  around: Surroundings,
+): Promise<void> {
+  const slots = found.filter(({ first }) => first === undefined).map(({ slot }) => slot)
+  if (slots.length === 0) return
+  const sides = slots.map((slot) => ({ slot, mark: portMark(sw.name, slot) }))
+  await deleteHostSides(backend, around, sides)
+  // Its rows would stay, and the port would be flooded to no more.
+  await release(sw, slots, around)
+}
