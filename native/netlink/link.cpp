@@ -160,7 +160,11 @@ std::optional<Link> parse_link(Bytes payload) {
   link.master = static_cast<int>(attributes.u32(IFLA_MASTER).value_or(0));
   link.peer = static_cast<int>(attributes.u32(IFLA_LINK).value_or(0));
   if (const auto state = attributes.find(IFLA_OPERSTATE); state && !state->empty()) {
-    link.in_service = state->front() == IF_OPER_UP || state->front() == IF_OPER_UNKNOWN;
+    // A state is UNKNOWN until linkwatch has looked at the link, which it does after each change of the
+    // carrier, and which is when the queues are activated (linkwatch_do_dev in net/core/link_watch.c). A link
+    // that has had no change works as it is. IFLA_QDISC would not tell: it is `noqueue` once a link is up.
+    const bool untouched = attributes.u32(IFLA_CARRIER_CHANGES).value_or(0) == 0;
+    link.in_service = state->front() == IF_OPER_UP || (state->front() == IF_OPER_UNKNOWN && untouched);
   }
   link.mtu = attributes.u32(IFLA_MTU).value_or(0);
   if (const auto mac = attributes.find(IFLA_ADDRESS); mac && mac->size() == Mac{}.size()) {

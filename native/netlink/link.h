@@ -28,7 +28,7 @@ struct Link {
   uint32_t mtu = 0;
   bool up = false;
   bool carrier = false;
-  bool in_service = false;  // operational state UP or UNKNOWN (RFC 2863): frames pass
+  bool in_service = false;  // frames pass: operational state UP (RFC 2863), or UNKNOWN for good
   LinkStats stats;
 };
 
@@ -59,8 +59,8 @@ enum class Statistics { kWanted, kSkipped };
 Status add_veth(Socket& socket, const std::string& name, const LinkSettings& settings, const VethPeer& peer);
 Status add_bridge(Socket& socket, const std::string& name, const LinkSettings& settings);
 Status set_link(Socket& socket, const std::string& name, const LinkSettings& settings);
-// Takes a link into another namespace, with a new name and settings, by one message; it is down there. The kernel
-// waits for a grace period of RCU meanwhile (synchronize_net in dev_change_net_namespace, net/core/dev.c).
+// Takes a link into another namespace, with a new name and settings, by one message; it is down there. The
+// kernel waits for a grace period of RCU meanwhile (dev_change_net_namespace in net/core/dev.c).
 Status move_link(Socket& socket, const std::string& name, const Destination& destination,
                  const LinkSettings& settings);
 // One status for each link.

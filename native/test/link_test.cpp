@@ -52,6 +52,23 @@ TEST_CASE("a link message is read into a link") {
   CHECK(link->stats.tx_dropped == 3);
 }
 
+TEST_CASE("a link is in service when its state says so, or when it has none and needs none") {
+  const auto in_service = [](uint8_t state, uint32_t carrier_changes) {
+    Request request(RTM_NEWLINK, 0);
+    request.header(ifinfomsg{});
+    request.u8(IFLA_OPERSTATE, state);
+    request.u32(IFLA_CARRIER_CHANGES, carrier_changes);
+    return parse_link(request.finish(1).subspan(NLMSG_HDRLEN))->in_service;
+  };
+  CHECK(in_service(IF_OPER_UP, 0));
+  CHECK(in_service(IF_OPER_UP, 2));
+  CHECK(in_service(IF_OPER_UNKNOWN, 0));
+  CHECK_FALSE(in_service(IF_OPER_UNKNOWN, 1));
+  CHECK_FALSE(in_service(IF_OPER_UNKNOWN, 2));
+  CHECK_FALSE(in_service(IF_OPER_LOWERLAYERDOWN, 1));
+  CHECK_FALSE(in_service(IF_OPER_DOWN, 0));
+}
+
 TEST_CASE("a link message that is cut anywhere is read without a fault") {
   Request request(RTM_NEWLINK, 0);
   request.header(ifinfomsg{});
