@@ -62,7 +62,7 @@ class Dispatcher {
   std::atomic<size_t> completed_count_{0};  // of completed_, for who looks without the lock
   bool announced_ = false;
   bool signalled_ = false;  // a delivery is on its way, or waits for what was announced
-  size_t under_way_ = 0;  // Node's thread only
+  size_t under_way_ = 0;    // Node's thread only
 };
 
 }  // namespace ecdock::addon

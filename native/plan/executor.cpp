@@ -149,7 +149,7 @@ Result<netlink::LinkSettings> Executor::add_veth(Place& where, const LinkEnd& pr
     auto added = netlink::add_veth(*through.value(), primary.name, filled.value(), peer);
     if (added.ok()) return filled;
     if (added.error().err != EINVAL || !remembered) return added.error();
-    // The kernel says no more of a master that is gone. It may have been made anew since the index was learnt.
+    // The kernel says no more of a master that is gone. It may have been made anew in the meantime.
     where.ifindexes.erase(master);
   }
 }

@@ -81,9 +81,8 @@ struct CheckAlive {
   std::string netns;
 };
 
-using Step =
-    std::variant<AddVeth, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum, SetSysctl,
-                 AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
+using Step = std::variant<AddVeth, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum,
+                          SetSysctl, AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
 using Plan = std::vector<Step>;
 
 struct Outcome {

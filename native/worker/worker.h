@@ -23,7 +23,8 @@ class Worker {
   using Job = std::function<void(const Status& ready)>;
 
   // `rest` is called on a thread that has had nothing to do for a while, once until its next job.
-  explicit Worker(size_t threads, std::function<void()> rest = [] {})
+  explicit Worker(
+      size_t threads, std::function<void()> rest = [] {})
       : rest_(std::move(rest)), threads_(threads) {}
   ~Worker() { stop(); }
   Worker(const Worker&) = delete;
