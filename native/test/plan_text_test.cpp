@@ -68,6 +68,7 @@ TEST_CASE("addresses, routes and checks are read") {
   CHECK(vacant.mac == "");
   CHECK(only_step<CheckVacant>("vacant\tnetns=x\tname=eth0\taddresses=").addresses.empty());
   CHECK(only_step<SetLink>("link\tnetns=x\tname=lo\tup=false").link.settings.up == false);
+  CHECK(only_step<AnnounceAddresses>("announce\tnetns=x\tname=eth*").name == "eth*");
 }
 
 TEST_CASE("a value may hold what separates fields, escaped") {

@@ -147,6 +147,26 @@ test('they plug a named and a nameless namespace into a bridge, and traffic pass
   sh('ip netns exec blue ping -6 -c 1 -W 5 2001:db8::a00:2')
 })
 
+test('they set a sysctl of the new interface, and tell the neighbours whose an address is', ({ target }) => {
+  paste([
+    { op: 'vacant', netns: BLUE, name: 'eth*', addresses: [] },
+    { op: 'veth', netns: target.netns, name: 'eth0', peer: { netns: BLUE, name: 'eth*' } },
+    { op: 'sysctl', netns: BLUE, key: 'ipv4/conf/{ifname}/rp_filter', value: '2' },
+    { op: 'address', netns: target.netns, name: 'eth0', address: '10.0.0.2', prefix: 24 },
+    { op: 'address', netns: BLUE, name: 'eth*', address: '10.0.0.1', prefix: 24 },
+    { op: 'link', netns: BLUE, name: 'eth*', up: true },
+  ])
+  assert.match(sh('ip netns exec blue cat /proc/sys/net/ipv4/conf/eth0/rp_filter'), /^2$/m)
+  const neighbour = `nsenter --net=${target.netns} ip neigh`
+  sh(`${neighbour} replace 10.0.0.1 lladdr 02:00:00:00:00:99 dev eth0 nud reachable`)
+  paste([
+    { op: 'ready', netns: BLUE, name: 'eth0' },
+    { op: 'announce', netns: BLUE, name: 'eth0' },
+  ])
+  assert.match(sh(`${neighbour} show 10.0.0.1`), link('ip -n blue', 'eth0').address)
+  assert.match(sh('ip netns exec blue cat /proc/sys/net/ipv4/conf/eth0/arp_notify'), /^0$/m)
+})
+
 test('a second plug takes the next free name and keeps the default route', () => {
   const second: Step[] = [
     { op: 'vacant', netns: BLUE, name: 'eth*', addresses: [] },

@@ -71,6 +71,7 @@ ovsTest('a slot flow passes the VLAN of a port over, so a slot that has one must
     const permanent = ['dev', 'eth0', 'nud', 'permanent']
     await inside(first, 'ip', ['neigh', 'replace', '10.0.0.2', 'lladdr', mac(2), ...permanent])
     await inside(second, 'ip', ['neigh', 'replace', '10.0.0.1', 'lladdr', mac(1), ...permanent])
+    await removeSlotFlows(client, 'all')
     await ovs.vsctl('set', 'Port', 'ovs0-s2', 'tag=7')
     assert.not.ok(await pings(first, '10.0.0.2'), 'NORMAL keeps them apart')
     const flows = [1, 2].map((slot) => ({ mac: mac(slot), slot }))

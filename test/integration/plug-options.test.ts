@@ -289,4 +289,25 @@ onOvs(
   },
 )
 
+onOvs('--explain shows all of it', 1, async ({ vswitch, targets }) => {
+  const commands = await vswitch.explain(
+    { netns: targets[0] ?? '' },
+    {
+      slot: 1,
+      vlan: 10,
+      trunks: [20, 21],
+      mac: '02:00:00:00:00:01',
+      routes: [{ to: '10.9.0.0/16', via: '10.0.0.9' }],
+      sysctls: { 'net.ipv4.conf.IFNAME.rp_filter': 2 },
+    },
+  )
+  const text = commands.join('\n')
+  assert.match(text, 'sysctl -w net.ipv4.conf.eth0.rp_filter=2')
+  assert.match(text, 'route add 10.9.0.0/16 via 10.0.0.9 dev eth0')
+  assert.match(text, 'tag=10 trunks=20,21 vlan_mode=native-untagged')
+  assert.match(text, 'in_port=1,priority=32769,actions=normal')
+  // The switch has the port by then.
+  assert.ok(text.indexOf('arp_notify=1') > text.indexOf('ovs-vsctl'))
+})
+
 test.run()

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseSubnet } from '../../src/addressing/subnet.js'
@@ -36,6 +38,13 @@ function refused(code: ErrorCode, action: () => unknown): EcdockError {
     return error
   }
   throw new Error(`nothing was refused; ${code} was expected`)
+}
+
+/** The compiled test lies somewhere below the checkout, or below what links to it. */
+function inCheckout(path: string): string {
+  let directory = import.meta.dirname
+  while (!existsSync(join(directory, 'README.md'))) directory = dirname(directory)
+  return join(directory, path)
 }
 
 /** As JavaScript may give it, where no compiler looks. */
@@ -190,6 +199,18 @@ test('a sysctl that is not on the list is refused with the list', () => {
     refused('IFNAME_INVALID', () => portSysctls({ sysctls: { [`net/ipv4/conf/${ifname}/rp_filter`]: '1' } }))
   }
   assert.ok(allowedNames().includes('net.core.somaxconn'))
+})
+
+test('docs/ports.md names every sysctl that can be set', () => {
+  const text = readFileSync(inCheckout('docs/ports.md'), 'utf8')
+  const sysctls = text.slice(text.indexOf('## Sysctls'), text.indexOf('## Who has'))
+  const named = new Set([...sysctls.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+  for (const name of allowedNames()) {
+    const [stem = '', keys = ''] = name.split('.{')
+    for (const each of [stem, ...keys.replace('}', '').split(',')]) {
+      if (each !== '') assert.ok(named.has(each), each)
+    }
+  }
 })
 
 test('the value of a sysctl is made of whole numbers', () => {

@@ -12,6 +12,7 @@ export const batch: CommandSpec<object> = {
     'Operations:',
     '  {"op":"create-vswitch","name":"br0","subnet":"10.0.0.254/24","kind":"bridge"}',
     '  {"op":"plug","vswitch":"br0","target":{"netns":"blue"},"slot":1,"id":"my mark"}',
+    '  {"op":"plug","target":{"netns":"blue"},"vlan":10,"routes":[{"to":"10.9.0.0/16","via":"10.0.0.9"}]}',
     '  {"op":"unplug","vswitch":"br0","slot":1}',
     '  {"op":"delete-vswitch","name":"br0"}',
     '  {"op":"ls"}',
