@@ -42,8 +42,12 @@ export async function readPort(
   around: Surroundings,
   slot: number,
 ): Promise<Port | undefined> {
+  if (backend.internal?.has(slot)) {
+    const [internal] = await backend.internal.ports(around, [slot])
+    if (internal !== undefined) return internal
+  }
   const link = await hostSide(backend, around, slot)
-  if (link === undefined) return (await backend.internal?.ports(around, [slot]))?.[0]
+  if (link === undefined) return undefined
   return merge(backend, around, [link], backend.kept?.()).find((port) => port.slot === slot)
 }
 

@@ -1,6 +1,7 @@
 /** Internal ports, and targets with two interfaces, as ecDock's --internal and --dual-nic made them. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Host } from '../../src/host.js'
 import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
@@ -18,6 +19,7 @@ import { run } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
+import { leavingNothing } from '../support/world.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe' }
@@ -196,6 +198,38 @@ for (const internal of [false, true]) {
   )
 }
 
+if (USERMODE) {
+  ovsTest('when ovs-vswitchd is started anew, its taps in targets are dead, and can be replaced', () =>
+    leavingNothing(async () => {
+      const own = await startOvs()
+      const host = await Host.open({ ovsdb: own.ovsdb })
+      const [one, two] = await host.kernel.createNamespaces(['one', 'two'])
+      const targets = [one?.path ?? '', two?.path ?? '']
+      try {
+        const options = { name: 'ovs0', kind: 'ovs', usermode: true, subnet: '10.0.0.254/24' } as const
+        const vswitch = await host.createVswitch(options)
+        await vswitch.plug({ netns: 'one' }, { slot: 1, internal: true })
+        await vswitch.plug({ netns: 'two' }, { slot: 2, internal: true, dualNic: true })
+        await own.killVswitchd()
+        await own.startVswitchd()
+        for (const [at, target] of targets.entries()) {
+          const slot = at + 1
+          assert.is((await vswitch.port(slot))?.state, 'down')
+          await vswitch.unplug(slot)
+          assert.match(await inside(target, 'ip', ['-br', 'link']), /^lo +\S+ +\S+ <[A-Z,_]+> $/m)
+          await vswitch.plug({ netns: target }, { slot, internal: true })
+        }
+        await megabyteEachWay(targets[0] ?? '', targets[1] ?? '', '10.0.0.2')
+        await host.deleteVswitch('ovs0')
+      } finally {
+        await host.kernel.deleteNamespaces(['one', 'two'])
+        await host.close()
+        await own.stop()
+      }
+    }),
+  )
+}
+
 ovsTest('delete-vswitch takes internal ports away, and the bridge of two interfaces', () =>
   onOvs(2, async ({ host, vswitch, targets }) => {
     const [first = '', second = ''] = targets
@@ -248,7 +282,7 @@ ovsTest('--explain shows the commands that do the same, and a shell can run them
 /** Runs a test on ovs0, with so many namespaces to plug in. */
 function onOvs(targets: number, body: (laid: Laid) => Promise<void>): Promise<void> {
   return onVswitch(
-    { ovsdb: ovs.ovsdb, targets, create: { name: 'ovs0', kind: 'ovs', usermode: USERMODE } },
+    { ovsdb: ovs.ovsdb, ovs, targets, create: { name: 'ovs0', kind: 'ovs', usermode: USERMODE } },
     body,
   )
 }

@@ -6,7 +6,7 @@ import { FIRST_NIC, NIC_BRIDGE, SECOND_NIC, secondIfname, secondMac } from '../s
 import type { Wiring } from '../wiring.js'
 import type { OvsSwitch } from './switch.js'
 
-/** What the alias of the bridge in a target with two interfaces is, and no other link's. */
+/** What the aliases of the bridge and of the second interface in a target with two begin with, and no other link's. */
 export function nicBridgeMark(vswitch: string, slot: number): string {
   return `ecdock-fast bridge vswitch=${vswitch} slot=${slot} `
 }
@@ -37,13 +37,14 @@ function twoNics(
   const { netns } = wiring.target
   const name = secondIfname(vswitch, slot)
   const own = { mac: secondMac(subnet, slot), mtu, group: LINK_GROUP }
-  const alias = `${nicBridgeMark(vswitch, slot)}of ${FIRST_NIC} and ${SECOND_NIC}`
+  const mark = nicBridgeMark(vswitch, slot)
+  const alias = `${mark}of ${FIRST_NIC} and ${SECOND_NIC}`
   const join = (nic: string): Step => ({ op: 'link', netns, name: nic, master: NIC_BRIDGE })
   const plan = plugPlan(
     { ...wiring, ifname: NIC_BRIDGE },
     [
       ...device,
-      { op: 'adopt', netns: '', name, to: netns, as: SECOND_NIC, ...own },
+      { op: 'adopt', netns: '', name, to: netns, as: SECOND_NIC, ...own, alias: `${mark}its ${SECOND_NIC}` },
       { op: 'bridge', netns, name: NIC_BRIDGE, mac, mtu, group: LINK_GROUP, alias },
       join(FIRST_NIC),
       join(SECOND_NIC),

@@ -20,6 +20,7 @@ export async function removeInternal(
   await Promise.all(found.map((rows) => removeInTarget(sw, rows, around)))
   await removePairs(sw, backend, found, around)
   await removeRows(sw, slots)
+  await removeOrphans(sw, found, around)
 }
 
 /** Deletes the rows of internal ports; vswitchd deletes their devices then, wherever they are. */
@@ -33,6 +34,32 @@ export async function removeRows(sw: OvsSwitch, slots: readonly number[]): Promi
   const macs = found.flatMap(({ first }) => macOf(client, first) ?? [])
   await commits.commit(() => [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })])
   if (macs.length > 0) await ovs.flows(name).remove(macs)
+}
+
+/** A tap outlives the ovs-vswitchd that made it, and the next one knows nothing of it (TUNSETPERSIST in tun(4)). */
+async function removeOrphans(
+  { name }: OvsSwitch,
+  found: readonly InternalRows[],
+  { kernel }: Surroundings,
+): Promise<void> {
+  for (const netns of new Set(found.map((rows) => rows.netns))) {
+    const marks = found.flatMap((rows) => (rows.netns === netns ? marksOf(name, rows.slot) : []))
+    try {
+      const links = await kernel.links(netns)
+      const orphans = links.filter(({ alias }) => marks.some((mark) => alias.startsWith(mark)))
+      if (orphans.length > 0)
+        await kernel.deleteLinks(
+          netns,
+          orphans.map(({ ifindex }) => ifindex),
+        )
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
+  }
+}
+
+function marksOf(name: string, slot: number): string[] {
+  return [portMark(name, slot), nicBridgeMark(name, slot)]
 }
 
 function rowsOf({ name, ovs }: OvsSwitch, slots: readonly number[]): InternalRows[] {
