@@ -69,7 +69,11 @@ for (const kind of ['bridge', 'ovs'] as const) {
   test('--slot=1 start IMAGE PARAMETERS', async () => {
     await ec('--slot=1', 'start', docker.image, 'sh')
     await ec('--slot=2', 'start', docker.image, 'sleep', '1000')
-    if (kind === 'ovs') assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-s2', 'ofport'), '2')
+    if (kind === 'ovs') {
+      assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-s2', 'ofport'), '2')
+      const flows = await run('ovs-ofctl', ['dump-flows', 'ovs0'], { env: ovs.env })
+      assert.match(flows, 'dl_dst=52:00:0a:00:00:01 actions=output:1')
+    }
     const eth0 = await inSlot(1, 'ip', 'address', 'show', 'eth0')
     assert.match(eth0, 'link/ether 52:00:0a:00:00:01')
     assert.match(eth0, 'inet 10.0.0.1/24')
