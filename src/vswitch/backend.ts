@@ -70,8 +70,8 @@ export interface Backend {
   foreign?(): ForeignPorts
   /** Throws VSWITCH_NOT_FOUND when somebody has deleted the switch. */
   requirePresent?(): void
-  /** Makes slots ready for an interface, when something has to be done for that. */
-  prepare?(slots: readonly number[], around: Surroundings): Promise<void> | undefined
+  /** Makes the slots of these plugs ready for their interfaces, when something has to be done for that. */
+  prepare?(wirings: readonly Wiring[], around: Surroundings): Promise<void> | undefined
   /** Writes beforehand what the switch keeps of these slots. */
   reserve?(slots: readonly number[], around: Surroundings): Promise<void>
   /** Forgets what the switch keeps of these slots, which hold nothing. */

@@ -19,10 +19,7 @@ export async function makeAll(
   around: Surroundings,
   wirings: readonly Wiring[],
 ): Promise<(MadePort | PlanFailed)[]> {
-  const preparing = backend.prepare?.(
-    wirings.map((wiring) => wiring.slot),
-    around,
-  )
+  const preparing = backend.prepare?.(wirings, around)
   if (preparing !== undefined) await preparing
   const plans = wirings.map((wiring) => planOf(backend, wiring))
   const pending = around.kernel.execute(plans)
@@ -38,7 +35,7 @@ export async function make(
   around: Surroundings,
   wiring: Wiring,
 ): Promise<MadePort | PlanFailed> {
-  const preparing = backend.prepare?.([wiring.slot], around)
+  const preparing = backend.prepare?.([wiring], around)
   if (preparing !== undefined) await preparing
   const pending = around.kernel.execute([planOf(backend, wiring)])
   const port = draft(backend, around, wiring)

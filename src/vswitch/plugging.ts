@@ -10,7 +10,7 @@ import type { Wiring } from './wiring.js'
 /** Plans in one native call: short enough to stop soon when the caller wants to. */
 const PLANS_A_CALL = 32
 /** Ports that are connected in one go. */
-const PORTS_A_CONNECT = 256
+const PORTS_A_CONNECT = 1024
 /**
  * Another process may take the slot that was chosen; then the next is chosen. Whoever loses so does so to
  * somebody who has won a slot, so this ends by itself; the limit is for a host that is not sane.

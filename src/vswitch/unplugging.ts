@@ -49,6 +49,7 @@ async function unplugSome(
     }
   }
   try {
+    backend.requirePresent?.()
     const internal = [...wanted].filter((slot) => backend.internal?.has(slot))
     if (internal.length > 0) await backend.internal?.unplug(internal, around)
     const slotsWanted = [...wanted].filter((slot) => !internal.includes(slot))

@@ -69,13 +69,15 @@ ovsTest('eight are plugged in in one go, and Open vSwitch, `ip` and the library 
       await assertAsIpShows(targets[at] ?? '', port)
       assert.is(await ovs.vsctl('get', 'Interface', port.hostIfname, 'ofport'), String(port.slot))
     }
-    // ovs-docker's keys, and vswitch.xml's, so that other programs understand the rows too.
+    // vswitch.xml's key, so that other programs understand the row too.
     const ids = await ovs.vsctl('get', 'Interface', 'ovs0-s10', 'external_ids')
-    assert.is(ids, '{attached-mac="52:00:0a:00:00:0a", container_iface=eth0}')
+    assert.is(ids, '{attached-mac="52:00:0a:00:00:0a"}')
     assert.match(await ovs.vsctl('get', 'Port', 'ovs0-s10', 'external_ids'), /ecdock-fast-slot="10"/)
 
-    assertUnplugged(await vswitch.unplugAll(requests.map(({ slot }) => slot)))
+    const slots = requests.map(({ slot }) => slot)
+    assertUnplugged(await vswitch.unplugAll(slots))
     assert.equal(await vswitch.ports(), [])
+    assert.equal(await vswitch.release(), slots)
     assert.is(await ovs.vsctl('list-ports', 'ovs0'), '')
   }),
 )
@@ -198,27 +200,27 @@ ovsTest('when somebody has deleted the bridge, that is said, and `cleanup` takes
   }),
 )
 
-ovsTest('a port whose device is gone is a ghost: it can be unplugged, and its slot be used again', () =>
+ovsTest('a slot whose device is gone is empty, and can be used again at once, as often as one likes', () =>
   onOvs(2, {}, async ({ vswitch, targets }) => {
     const [first = '', second = ''] = targets
-    for (const again of ['unplug', 'same slot', 'any slot'] as const) {
-      portsOf(await vswitch.plugAll(targets.map((netns) => ({ target: { netns } }))))
-      await run('ip', ['link', 'delete', 'ovs0-s1'])
-      const states = (await vswitch.ports()).map(({ slot, state }) => [slot, state])
-      assert.equal(states, [
-        [1, 'ghost'],
-        [2, 'up'],
-      ])
-      assert.is((await vswitch.port(1))?.target, `netns:${first}`)
+    portsOf(await vswitch.plugAll(targets.map((netns) => ({ target: { netns } }))))
+    for (const again of ['unplug', 'same slot', 'any slot', 'unplug', 'same slot'] as const) {
       if (again === 'unplug') {
         await vswitch.unplug(1)
-        assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s2')
       } else {
-        const port = await vswitch.plug({ netns: first }, again === 'same slot' ? { slot: 1 } : {})
-        assert.equal([port.slot, port.ofport], [1, 1])
-        await megabyteEachWay(first, second, '10.0.0.2')
+        await inside(first, 'ip', ['link', 'delete', 'eth0'])
       }
-      await vswitch.unplugAll([1, 2])
+      await refusal(vswitch.unplug(1), 'SLOT_EMPTY')
+      assert.equal(
+        (await vswitch.ports()).map(({ slot, state }) => [slot, state]),
+        [[2, 'up']],
+      )
+      assert.equal(await vswitch.reservedSlots(), [1])
+      assert.is(await vswitch.port(1), undefined)
+      const port = await vswitch.plug({ netns: first }, again === 'any slot' ? {} : { slot: 1 })
+      assert.equal([port.slot, port.ofport], [1, 1])
+      await megabyteEachWay(first, second, '10.0.0.2')
+      assert.equal(await vswitch.reservedSlots(), [])
     }
   }),
 )
@@ -236,27 +238,27 @@ ovsTest('a device that Open vSwitch has lost is a stray: it is not plugged over,
   }),
 )
 
-ovsTest('cleanup removes ghosts and strays, and says so first when asked to', () =>
+ovsTest('cleanup removes strays, and what empty slots keep when asked to; it says so first', () =>
   onOvs(3, {}, async ({ host, vswitch, targets }) => {
     portsOf(await vswitch.plugAll(targets.map((netns) => ({ target: { netns } }))))
     await run('ip', ['link', 'delete', 'ovs0-s1'])
     await ovs.vsctl('del-port', 'ovs0-s2')
+    await vswitch.reserve([7])
     await foreignInternalPort('foreign0', 99)
-    const expected = [
-      { kind: 'port', name: 'ovs0-s1', why: 'its device is gone' },
-      { kind: 'port', name: 'ovs0-s2', why: 'OVSDB does not know it' },
-    ]
-    const planned = await host.cleanup({ dryRun: true })
-    assert.equal(planned.removed, expected)
-    assert.is((await vswitch.ports()).length, 3)
-    const done = await host.cleanup()
-    assert.equal(done.removed, expected)
+    const stray = { kind: 'port', name: 'ovs0-s2', why: 'OVSDB does not know it' }
+    const empty = ['ovs0-s1', 'ovs0-s7'].map((name) => ({ kind: 'slot', name, why: 'the slot is empty' }))
+    assert.equal((await host.cleanup({ dryRun: true })).removed, [stray])
+    assert.equal((await host.cleanup({ dryRun: true, slots: true })).removed, [stray, ...empty])
+    assert.is((await vswitch.ports()).length, 2)
+    assert.equal((await host.cleanup()).removed, [stray])
+    assert.equal(await vswitch.reservedSlots(), [1, 7])
+    assert.equal((await host.cleanup({ slots: true })).removed, empty)
     assert.equal(
       (await vswitch.ports()).map(({ slot }) => slot),
       [3],
     )
     assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'foreign0\novs0-s3')
-    assert.equal((await host.cleanup()).removed, [])
+    assert.equal((await host.cleanup({ slots: true })).removed, [])
   }),
 )
 
@@ -428,6 +430,7 @@ ovsTest('deleting a vswitch leaves the bridges and ports of others as they are',
       ],
     )
     assertUnplugged(await vswitch.unplugAll([1, 2]))
+    assert.equal(await vswitch.release(), [1, 2])
     assert.is(await ovs.vsctl('show'), before)
     await ovs.vsctl('del-br', 'foreign0')
     await run('ip', ['link', 'delete', 'foreign2'])

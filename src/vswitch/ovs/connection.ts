@@ -35,9 +35,10 @@ export async function connect(
     if (holder !== undefined) verdicts.set(port, slotTaken(name, port.wiring.slot, holder))
     else free.push(port)
   }
-  const flows = setFlows(ovs, name, free, signal)
+  // The flows first: as soon as ports are there, what is behind them keeps vswitchd busy.
+  const flows = await setFlows(ovs, name, free, signal)
   for (const [port, error] of await write(ovs, name, free, signal)) verdicts.set(port, error)
-  for (const [port, error] of await flows) if (verdicts.get(port) === undefined) verdicts.set(port, error)
+  for (const [port, error] of flows) if (verdicts.get(port) === undefined) verdicts.set(port, error)
   return made.map((port) => verdicts.get(port))
 }
 

@@ -21,6 +21,7 @@ export class SlotFlows {
   /** Those that wait for the changes under way. */
   #waiting: Change[] = []
   #changing = false
+  #warned = false
 
   /** `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. */
   constructor(bridge: string, endpoint: string) {
@@ -117,10 +118,20 @@ export class SlotFlows {
         if (error === undefined) this.#set.set(mac, slot)
         else errors.set(mac, error)
       }
-    } catch (error) {
-      for (const { mac } of flows) errors.set(mac, asEcdockError(error, 'set flow'))
+    } catch (cause) {
+      const error = asEcdockError(cause, 'set flow')
+      // Without them the bridge learns where its slots are, as any switch does.
+      if (error.code === 'OPENFLOW_UNREACHABLE') this.#warn(error)
+      else for (const { mac } of flows) errors.set(mac, error)
     }
     return errors
+  }
+
+  #warn(error: EcdockError): void {
+    if (this.#warned) return
+    this.#warned = true
+    const where = 'Set OVS_RUNDIR to the directory of the sockets of ovs-vswitchd.'
+    process.emitWarning(`${this.#bridge} has no slot flows: ${error.message} ${where}`, 'EcdockWarning')
   }
 
   #connected(): Promise<OpenFlowClient> {

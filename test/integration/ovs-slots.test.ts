@@ -1,0 +1,149 @@
+/** Slots of Open vSwitch that are used again and again, on a datapath of either kind. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Host } from '../../src/host.js'
+import type { Vswitch } from '../../src/vswitch/vswitch.js'
+import { USERMODE } from '../support/datapath.js'
+import { inside } from '../support/netns.js'
+import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { patience } from '../support/patience.js'
+import { portsOf } from '../support/plugged.js'
+import { run } from '../support/process.js'
+import { needs } from '../support/requirements.js'
+import { megabyteEachWay } from '../support/traffic.js'
+import { leavingNothing } from '../support/world.js'
+
+const ovsTest = needs('root', 'openvswitch') ? test : test.skip
+const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.255.254/16' } as const
+
+for (const [count, reserved] of [
+  [10, 0],
+  [10, 10],
+  [100, 0],
+  [500, 500],
+] as const) {
+  const how = reserved === 0 ? 'not reserved' : 'reserved'
+  ovsTest(`${count} slots, ${how}: unplugged and plugged in again at once, each reaches the next`, () =>
+    onOvs(count, reserved, async ({ host, vswitch }) => {
+      const slots = Array.from({ length: count }, (_, at) => at + 1)
+      // Below 1280 bytes there is no IPv6, whose multicast takes a userspace datapath of this size half a minute.
+      const mtu = count > 100 ? 1200 : 1500
+      const requests = slots.map((slot) => ({ target: { netns: `t${slot}` }, slot, mtu }))
+      portsOf(await vswitch.plugAll(requests))
+      await eachReachesTheNext(host, count)
+      for (let round = 0; round < 2; round++) {
+        assert.ok((await vswitch.unplugAll(slots)).every(({ ok }) => ok))
+        assert.equal(await vswitch.reservedSlots(), slots)
+        const ports = portsOf(await vswitch.plugAll(requests))
+        assert.ok(ports.every(({ slot, ofport, state }) => slot === ofport && state === 'up'))
+        await eachReachesTheNext(host, count)
+      }
+      await megabyteEachWay(`/run/netns/t${count}`, '/run/netns/t1', '10.0.0.1')
+    }),
+  )
+}
+
+ovsTest(
+  'what is plugged into a reserved slot needs no transaction, and vswitchd sees no interface change',
+  () =>
+    onOvs(2, 2, async ({ ovs, vswitch }) => {
+      const before = await seenByVswitchd(ovs)
+      for (let round = 0; round < 3; round++) {
+        for (const slot of [1, 2]) await vswitch.plug({ netns: `t${slot}` }, { slot })
+        await megabyteEachWay('/run/netns/t1', '/run/netns/t2', '10.0.0.2')
+        assert.ok((await vswitch.unplugAll([1, 2])).every(({ ok }) => ok))
+      }
+      assert.equal(await seenByVswitchd(ovs), before)
+    }),
+)
+
+ovsTest('frames of 9000 bytes pass through a slot that was reserved for smaller ones', () =>
+  onOvs(2, 2, async ({ vswitch }) => {
+    for (const slot of [1, 2]) await vswitch.plug({ netns: `t${slot}` }, { slot, mtu: 9000 })
+    await inside('/run/netns/t1', 'ping', ['-c', '2', '-M', 'do', '-s', '8972', '-W', '5', '10.0.0.2'])
+  }),
+)
+
+ovsTest('standing ports that are gone, as after a restart of the machine, are made again', () =>
+  onOvs(2, 2, async ({ ovs, vswitch }) => {
+    await vswitch.plug({ netns: 't2' }, { slot: 2 })
+    // OVSDB keeps its rows on disk; what they stand for does not come back.
+    await run('ip', ['link', 'delete', 'ovs0-p1'])
+    await run('ip', ['-n', 'ecdock-ovs0', 'link', 'delete', 'ovs0-b1'])
+    assert.match(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-p1')
+    const port = await vswitch.plug({ netns: 't1' }, { slot: 1 })
+    assert.equal([port.slot, port.ofport], [1, 1])
+    await megabyteEachWay('/run/netns/t1', '/run/netns/t2', '10.0.0.2')
+  }),
+)
+
+ovsTest('a namespace of the name that its slots need, but of somebody else, is left alone', () =>
+  onOvs(1, 0, async ({ host, vswitch }) => {
+    await host.kernel.createNamespaces(['ecdock-ovs0'])
+    try {
+      const error = await vswitch.reserve([1]).catch((e: unknown) => e as { code: string })
+      assert.is(error?.code, 'NETNS_EXISTS')
+      await vswitch.plug({ netns: 't1' }, { slot: 1 })
+    } finally {
+      await vswitch.unplug(1)
+      await host.kernel.deleteNamespaces(['ecdock-ovs0'])
+    }
+  }),
+)
+
+test.run()
+
+interface Laid {
+  ovs: PrivateOvs
+  host: Host
+  vswitch: Vswitch
+}
+
+/** An Open vSwitch of the test's own with a vswitch `ovs0`, and so many namespaces t1, t2, … */
+async function onOvs(count: number, slots: number, body: (laid: Laid) => Promise<void>): Promise<void> {
+  await leavingNothing(async () => {
+    const ovs = await startOvs()
+    const host = await Host.open({ ovsdb: ovs.ovsdb })
+    const names = Array.from({ length: count }, (_, at) => `t${at + 1}`)
+    await host.kernel.createNamespaces(names)
+    try {
+      const vswitch = await host.createVswitch({ ...OVS0, slots })
+      assert.is((await vswitch.reservedSlots()).length, slots)
+      await body({ ovs, host, vswitch })
+      await host.deleteVswitch('ovs0')
+    } finally {
+      await host.kernel.deleteNamespaces(names)
+      await host.close()
+      await ovs.stop()
+    }
+  })
+}
+
+/**
+ * Not the host but other slots: the host would answer on the ports' own interfaces. What hundreds of interfaces say
+ * to all others when they come up (MLD, router solicitations) keeps a userspace datapath busy for seconds.
+ */
+async function eachReachesTheNext(host: Host, count: number): Promise<void> {
+  const deadline = Date.now() + patience(60_000)
+  let left = Array.from({ length: count }, (_, at) => at + 1)
+  while (left.length > 0 && Date.now() < deadline) {
+    const some = left.slice(0, 50)
+    const probes = some.map((slot) => {
+      const next = (slot % count) + 1
+      return { netns: `/run/netns/t${slot}`, address: `10.0.${next >> 8}.${next & 255}`, timeoutMs: 3000 }
+    })
+    const outcomes = await host.kernel.probe(probes)
+    const lost = some.filter((_, at) => outcomes[at]?.reply !== true)
+    left = [...left.slice(50), ...lost]
+  }
+  assert.equal(left, [], 'slots without an answer')
+}
+
+/** The database's last transaction that was waited for, and the interfaces that vswitchd can see, by index. */
+async function seenByVswitchd(ovs: PrivateOvs): Promise<{ nextCfg: string; interfaces: string[] }> {
+  const links = await run('ip', ['-o', 'link'])
+  return {
+    nextCfg: await ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg'),
+    interfaces: links.split('\n').map((line) => line.split(':').slice(0, 2).join()),
+  }
+}
