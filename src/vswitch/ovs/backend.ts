@@ -58,7 +58,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     connect: (made, signal) => connect(ovs, name, made, signal),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),
-    prepare: (slots, around) => prepare(sw, slots, around),
+    prepare: (wirings, around) => prepare(sw, wirings, around),
     reserve: (slots, around) => reserve(sw, slots, around),
     release: (slots, around) => release(sw, slots, around),
     mend: (slot, around) => mend(sw, slot, around),

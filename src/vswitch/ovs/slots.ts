@@ -3,26 +3,63 @@ import { asEcdockError, EcdockError } from '../../errors.js'
 import { mutate, type Operation, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
 import { hostIfname, standingNames } from '../names.js'
+import type { Wiring } from '../wiring.js'
 import { databaseMark, PORT_KEYS } from './marks.js'
 import { directPort, ownPort, requireBridge, standingPort } from './own-rows.js'
-import { type SlotConfiguration, standingRows } from './port-rows.js'
+import { hasSlotFlow, type SlotConfiguration, standingRows } from './port-rows.js'
 import { makeStanding, removeStanding, standingNetns } from './standing-ports.js'
 import type { OvsSwitch } from './switch.js'
 import { portError } from './verdict.js'
 
 /**
  * Before something is plugged into slots. One whose port was an end of a target's pair, and has lost it, gets a standing
- * port: whoever uses a slot twice will use it again. Undefined when nothing is to be done.
+ * port: whoever uses a slot twice will use it again. A standing port forwards from the moment on at which something is
+ * connected to it, so what it is to be, such as its VLAN, is written first. Undefined when nothing is to be done.
  */
 export function prepare(
   sw: OvsSwitch,
-  slots: readonly number[],
+  wirings: readonly Wiring[],
   around: Surroundings,
 ): Promise<void> | undefined {
   const { client } = sw.ovs
   const bridge = requireBridge(client, sw.name)
-  const used = slots.filter((slot) => directPort(client, bridge, slot) !== undefined)
-  return used.length === 0 ? undefined : standInstead(sw, used, around)
+  const used = wirings.flatMap(({ slot }) => (directPort(client, bridge, slot) === undefined ? [] : slot))
+  const other = wirings.filter(
+    (wiring) =>
+      used.includes(wiring.slot) ||
+      (standingPort(client, bridge, wiring.slot) !== undefined &&
+        standingRows(client, bridge, wiring, '').length > 0),
+  )
+  return other.length === 0 ? undefined : makeReady(sw, used, other, around)
+}
+
+async function makeReady(
+  sw: OvsSwitch,
+  used: readonly number[],
+  other: readonly Wiring[],
+  around: Surroundings,
+): Promise<void> {
+  if (used.length > 0) await standInstead(sw, used, around)
+  const names = other.map(({ hostIfname }) => hostIfname)
+  const links = await around.kernel.linksByName(standingNetns(sw.name), names).catch(() => [])
+  // What is there is not to be changed: it makes the plug fail, which says by whom the slot is taken.
+  const free = other.filter((_, at) => links[at] === undefined)
+  // What goes wrong with one of them is told when it is connected, which tries the same again.
+  await Promise.allSettled(free.map((wiring) => configure(sw, wiring)))
+}
+
+async function configure(sw: OvsSwitch, wiring: Wiring): Promise<void> {
+  const { client, commits } = sw.ovs
+  let wasConfined = false
+  await commits.commit((label) => {
+    const bridge = requireBridge(client, sw.name)
+    const port = standingPort(client, bridge, wiring.slot)
+    wasConfined = port?.vlan_mode !== undefined
+    return port === undefined ? [] : standingRows(client, bridge, wiring, label)
+  })
+  const flows = sw.ovs.flows(sw.name)
+  if (!hasSlotFlow(wiring)) await flows.confine([wiring])
+  else if (wasConfined) await flows.setFree([wiring.slot])
 }
 
 async function standInstead(sw: OvsSwitch, slots: readonly number[], around: Surroundings): Promise<void> {
@@ -64,13 +101,16 @@ export async function reserve(sw: OvsSwitch, slots: readonly number[], around: S
 /** The rows of a standing port in place of those that the slot may have. What went wrong, or undefined. */
 async function write(sw: OvsSwitch, slot: number): Promise<EcdockError | undefined> {
   const { client, commits } = sw.ovs
+  let wasConfined = false
   await commits.commit((label) => {
     const bridge = requireBridge(client, sw.name)
     const old = directPort(client, bridge, slot)
+    wasConfined = old?.vlan_mode !== undefined
     const removal: Operation[] =
       old === undefined ? [] : [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: [old.uuid] } })]
     return [...removal, ...standingRows(client, bridge, configuration(sw, slot), label)]
   })
+  if (wasConfined) await sw.ovs.flows(sw.name).setFree([slot])
   const names = { slot, hostIfname: standingNames(sw.name, slot).port }
   return portError(sw.name, names, client.replica.byName('Interface', names.hostIfname))
 }
