@@ -46,7 +46,9 @@ async function removeOrphans(
     const marks = found.flatMap((rows) => (rows.netns === netns ? marksOf(name, rows.slot) : []))
     try {
       const links = await kernel.links(netns)
-      const orphans = links.filter(({ alias }) => marks.some((mark) => alias.startsWith(mark)))
+      // A device of the kernel datapath is Open vSwitch's alone to delete.
+      const taps = links.filter(({ kind }) => kind === 'tun')
+      const orphans = taps.filter(({ alias }) => marks.some((mark) => alias.startsWith(mark)))
       if (orphans.length > 0)
         await kernel.deleteLinks(
           netns,
