@@ -40,7 +40,10 @@ ovsTest('internal ports reach each other, the host, and ports of the other kind'
     const three = await vswitch.plug({ netns: third })
     await trafficAround(targets, [one, two, three])
     await trafficWithHost(first, one, OWN)
-    assert.equal([one.slot, one.ofport, one.ifname, one.internal], [1, 1, 'eth0', true])
+    assert.equal(
+      [one.slot, one.ofport, one.ifname, one.internal],
+      [1, 1, USERMODE ? 'eth0' : 'ovs0-s1', true],
+    )
     assert.equal([two.hostIfname, two.mac, two.mtu], ['ovs0-s9', '52:00:0a:00:00:09', 1400])
     await assertAsIpShows(first, one)
     await assertAsIpShows(second, two)
@@ -60,7 +63,7 @@ ovsTest('internal ports reach each other, the host, and ports of the other kind'
     )
 
     await vswitch.unplug(9)
-    assert.not.match(await inside(second, 'ip', ['-br', 'link']), 'eth0')
+    assert.match(await inside(second, 'ip', ['-br', 'link']), /^lo +\S+ +\S+ <[A-Z,_]+> $/m)
     assert.not.ok(await pings(first, '10.0.0.9'))
     assert.is(await ovs.vsctl('--columns=name', 'find', 'Port', 'name=ovs0-s9'), '')
     await refusal(vswitch.unplug(9), 'SLOT_EMPTY')
@@ -90,7 +93,8 @@ ovsTest('many at once, with one that fails', () =>
       { target: { netns: fourth }, slot: 7, internal: true, ifname: 'lo' },
       { target: { netns: third }, internal: true },
     ])
-    assert.equal(outcomes.map(codeOrSlot), [1, 5, 'SLOT_TAKEN', 'IFNAME_TAKEN', 2])
+    const lo = USERMODE ? 'IFNAME_TAKEN' : 'UNSUPPORTED'
+    assert.equal(outcomes.map(codeOrSlot), [1, 5, 'SLOT_TAKEN', lo, 2])
     await trafficAround([first, second, third], portsOf(outcomes.filter(({ ok }) => ok)))
     assert.equal((await ovs.vsctl('list-ports', 'ovs0')).split('\n'), ['ovs0-s1', 'ovs0-s2', 'ovs0-s5'])
     await refusal(vswitch.plug({ netns: fourth }, { slot: 1 }), 'SLOT_TAKEN')
@@ -102,13 +106,14 @@ ovsTest('many at once, with one that fails', () =>
 ovsTest('a plug that fails leaves nothing behind', () =>
   onOvs(1, async ({ vswitch, targets }) => {
     const [target = ''] = targets
-    await inside(target, 'ip', ['link', 'add', 'eth1', 'type', 'bridge'])
+    const second = USERMODE ? 'eth1' : 'ovs0-o1'
+    await inside(target, 'ip', ['link', 'add', second, 'type', 'bridge'])
     await inside(target, 'ip', ['link', 'set', 'lo', 'up'])
     const before = [await ovs.vsctl('show'), await picture(target), await picture('/proc/self/ns/net')].join(
       '\n',
     )
     const plug = (options: object) => vswitch.plug({ netns: target }, { slot: 1, ...options })
-    await refusal(plug({ internal: true, ifname: 'eth1' }), 'IFNAME_TAKEN')
+    await refusal(plug({ internal: true, ifname: second }), USERMODE ? 'IFNAME_TAKEN' : 'UNSUPPORTED')
     await refusal(plug({ dualNic: true }), 'IFNAME_TAKEN')
     await refusal(plug({ dualNic: true, internal: true }), 'IFNAME_TAKEN')
     await refusal(plug({ internal: true, signal: AbortSignal.abort() }), 'CANCELLED')
@@ -156,8 +161,10 @@ for (const internal of [false, true]) {
       const links = await inside(first, 'ip', ['-br', 'address'])
       assert.match(links, /^br0 +UP +10\.0\.0\.1\/24 .*2001:db8::a00:1\/64/m)
       assert.match(await inside(first, 'ip', ['link', 'show', 'br0']), '52:00:0a:00:00:01')
-      assert.match(await inside(first, 'ip', ['link', 'show', 'eth0']), /master br0 .*52:00:0a:00:00:01/s)
-      assert.match(await inside(first, 'ip', ['link', 'show', 'eth1']), /master br0 .*52:80:0a:00:00:01/s)
+      const own = { first: internal && !USERMODE ? 'ovs0-s1' : 'eth0', second: USERMODE ? 'eth1' : 'ovs0-o1' }
+      const shows = (ifname: string) => inside(first, 'ip', ['link', 'show', ifname])
+      assert.match(await shows(own.first), /master br0 .*52:00:0a:00:00:01/s)
+      assert.match(await shows(own.second), /master br0 .*52:80:0a:00:00:01/s)
       assert.match(await inside(first, 'ip', ['route']), 'default via 10.0.0.254 dev br0')
       assert.is(await ovs.vsctl('get', 'Interface', 'ovs0-o1', 'ofport'), '30001')
       for (const name of ['ovs0-s1', 'ovs0-o1']) {

@@ -14,11 +14,25 @@ export function nicBridgeMark(vswitch: string, slot: number): string {
 /** The plan of a plug whose devices, at least one of them, Open vSwitch has just made. */
 export function planFor(sw: OvsSwitch, backend: Backend, wiring: Wiring): Plan {
   const { internal, dualNic } = wiring
-  const first: Wiring = dualNic ? { ...wiring, ifname: FIRST_NIC } : wiring
+  const { ifname } = namesInTarget(sw, wiring)
+  const first: Wiring = { ...wiring, ifname }
   const device = internal ? [adopted(first)] : backend.interfaces(first)
   // What a tap or an internal device transmits has its checksums: only a pair leaves them to hardware.
   const finish = internal ? [] : (backend.finish?.(first) ?? [])
   return dualNic ? twoNics(first, device, finish, sw) : plugPlan(first, device, finish)
+}
+
+/**
+ * What a port of the kernel datapath is called there is the name of its device (ovs_vport_name in
+ * net/openvswitch/vport.c): vswitchd would take a device that was renamed for another port, and delete it.
+ */
+function namesInTarget(
+  { name, usermode }: OvsSwitch,
+  { slot, hostIfname, ifname, internal, dualNic }: Wiring,
+): { ifname: string; second: string } {
+  const second = usermode ? SECOND_NIC : secondIfname(name, slot)
+  if (internal && !usermode) return { ifname: hostIfname, second }
+  return { ifname: dualNic ? FIRST_NIC : ifname, second }
 }
 
 function adopted({ hostIfname, target, ifname, mac, mtu, alias }: Wiring): Step {
@@ -27,34 +41,31 @@ function adopted({ hostIfname, target, ifname, mac, mtu, alias }: Wiring): Step 
 }
 
 /** As ecDock made it: eth0 and eth1 are bridged, the bridge has the addresses and the MAC, and eth0 is set up last. */
-function twoNics(
-  wiring: Wiring,
-  device: readonly Step[],
-  finish: readonly Step[],
-  { name: vswitch, subnet }: OvsSwitch,
-): Plan {
-  const { slot, mac, mtu } = wiring
+function twoNics(wiring: Wiring, device: readonly Step[], finish: readonly Step[], sw: OvsSwitch): Plan {
+  const { name: vswitch, subnet } = sw
+  const { slot, mac, mtu, ifname } = wiring
+  const { second } = namesInTarget(sw, wiring)
   const { netns } = wiring.target
   const name = secondIfname(vswitch, slot)
   const own = { mac: secondMac(subnet, slot), mtu, group: LINK_GROUP }
   const mark = nicBridgeMark(vswitch, slot)
-  const alias = `${mark}of ${FIRST_NIC} and ${SECOND_NIC}`
+  const alias = `${mark}of ${ifname} and ${second}`
   const join = (nic: string): Step => ({ op: 'link', netns, name: nic, master: NIC_BRIDGE })
   const plan = plugPlan(
     { ...wiring, ifname: NIC_BRIDGE },
     [
       ...device,
-      { op: 'adopt', netns: '', name, to: netns, as: SECOND_NIC, ...own, alias: `${mark}its ${SECOND_NIC}` },
+      { op: 'adopt', netns: '', name, to: netns, as: second, ...own, alias: `${mark}its ${second}` },
       { op: 'bridge', netns, name: NIC_BRIDGE, mac, mtu, group: LINK_GROUP, alias },
-      join(FIRST_NIC),
-      join(SECOND_NIC),
-      { op: 'link', netns, name: SECOND_NIC, up: true },
+      join(ifname),
+      join(second),
+      { op: 'link', netns, name: second, up: true },
     ],
-    [...finish, { op: 'link', netns, name: FIRST_NIC, up: true }],
+    [...finish, { op: 'link', netns, name: ifname, up: true }],
   )
   const vacant: Step[] = [
-    { op: 'vacant', netns, name: FIRST_NIC, addresses: [] },
-    { op: 'vacant', netns, name: SECOND_NIC, mac: own.mac, addresses: [] },
+    { op: 'vacant', netns, name: ifname, addresses: [] },
+    { op: 'vacant', netns, name: second, mac: own.mac, addresses: [] },
   ]
   return { steps: [...vacant, ...plan.steps] }
 }

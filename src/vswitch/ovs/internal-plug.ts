@@ -91,10 +91,13 @@ export class InternalPlug {
     for (const [at, attempt] of attempts.entries()) {
       const { slot } = attempt.wiring
       const link = onHost[at] ?? sides[at]
+      const { internal, dualNic, ifname, hostIfname: own } = attempt.wiring
+      const renamed = internal && !dualNic && !this.#switch.usermode && ifname !== 'eth*' && ifname !== own
       const rows = internalRows(this.#switch.ovs.client, this.#switch.name, slot)
       const record = link && parsePortAlias(link.alias)
       const by = record?.target ?? `an interface ${link?.name}, which is not ours`
-      if (link !== undefined) attempt.error = slotTaken(this.#switch.name, slot, by)
+      if (renamed) attempt.error = unrenamable(own, ifname)
+      else if (link !== undefined) attempt.error = slotTaken(this.#switch.name, slot, by)
       else if (rows !== undefined) attempt.error = slotTaken(this.#switch.name, slot, rows.target)
       else vacant.push(slot)
     }
@@ -215,4 +218,11 @@ export class InternalPlug {
     if (!wiring.ipv6) port.ipv6 = ''
     return { ...port, ...(internal && { internal }), ...(dualNic && { dualNic }) }
   }
+}
+
+function unrenamable(device: string, ifname: string): EcdockError {
+  const message = `an internal port of the kernel datapath is called ${device} in its target, too, and not ${ifname}`
+  return new EcdockError('UNSUPPORTED', 'plug', message, {
+    hint: 'Give no name, or leave out internal.',
+  })
 }
