@@ -9,7 +9,6 @@ import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { assertUnchanged, picture } from '../support/picture.js'
-import { run } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
@@ -267,27 +266,13 @@ onOvs('a trunk carries its VLANs with tags, and the native one without', 3, asyn
   await heard(trunk, 'eth0', /ethertype ARP .*Request who-has 10\.0\.0\.78/, () => pings(first, '10.0.0.78'))
 })
 
-onOvs(
-  'what a target can send is limited in the kernel, and refused where nobody would limit it',
-  1,
-  async (laid) => {
-    const { vswitch, targets } = laid
-    const [target = ''] = targets
-    const limited = () => vswitch.plug({ netns: target }, { slot: 1, ingressRate: 10_000, ingressBurst: 800 })
-    if (USERMODE) {
-      await refusal(limited(), 'UNSUPPORTED')
-      assert.equal(await vswitch.ports(), [])
-      return
-    }
-    await limited()
-    assert.match(await run('tc', ['filter', 'show', 'dev', 'ovs0-s1', 'ingress']), /police .*rate 10Mbit/)
-    await megabyteEachWay(target, '', '10.0.0.254')
-    await vswitch.unplug(1)
-    await vswitch.plug({ netns: target }, { slot: 1 })
-    const still = ['--bare', '--columns=name', 'find', 'Interface', 'ingress_policing_rate>0']
-    assert.is((await ovs?.vsctl(...still)) ?? '', '')
-  },
-)
+// Where something heeds it, test/vm/kernel-datapath.test.ts looks at it.
+if (USERMODE) {
+  onOvs('a limit is refused on the userspace datapath, which heeds none', 1, async ({ vswitch, targets }) => {
+    await refusal(vswitch.plug({ netns: targets[0] ?? '' }, { slot: 1, ingressRate: 10_000 }), 'UNSUPPORTED')
+    assert.equal(await vswitch.ports(), [])
+  })
+}
 
 onOvs('--explain shows all of it', 1, async ({ vswitch, targets }) => {
   const commands = await vswitch.explain(

@@ -13,7 +13,8 @@ export async function heard(
   pattern: RegExp,
   action: () => Promise<unknown>,
 ): Promise<string> {
-  const args = ['--immediate-mode', '-l', '-n', '-e', '-i', ifname]
+  // Without -Z it becomes the user tcpdump, whom not every machine has.
+  const args = ['-Z', 'root', '--immediate-mode', '-l', '-n', '-e', '-i', ifname]
   const [command = '', ...rest] = [
     ...(netns === '' ? [] : ['nsenter', `--net=${netns}`, '--']),
     'tcpdump',

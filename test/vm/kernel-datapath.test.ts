@@ -43,6 +43,18 @@ test('checksums are left to the kernel, which fills them in where a frame leaves
     assert.match(await inside(target, 'ethtool', ['--show-features', 'eth0']), /^tx-checksumming: on$/m)
   }))
 
+test('what a target can send is limited, until the next plug', () =>
+  onVswitch({ ovsdb: ovs.ovsdb, ovs, create: OVS0, targets: 1 }, async ({ vswitch, targets }) => {
+    const [target = ''] = targets
+    await vswitch.plug({ netns: target }, { slot: 1, ingressRate: 10_000, ingressBurst: 800 })
+    assert.match(await run('tc', ['filter', 'show', 'dev', 'ovs0-s1', 'ingress']), /police .*rate 10Mbit/)
+    await megabyteEachWay(target, '', OWN.ipv4)
+    await vswitch.unplug(1)
+    await vswitch.plug({ netns: target }, { slot: 1 })
+    const limited = ['--bare', '--columns=name', 'find', 'Interface', 'ingress_policing_rate>0']
+    assert.is(await ovs.vsctl(...limited), '')
+  }))
+
 test('a device that has vanished has the port number -1, and its slot can be used again', () =>
   onVswitch({ ovsdb: ovs.ovsdb, ovs, create: OVS0, targets: 2 }, async ({ vswitch, targets }) => {
     const [first = '', second = ''] = targets
