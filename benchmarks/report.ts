@@ -3,6 +3,7 @@ import process from 'node:process'
 import type { Result } from './measurements.js'
 import { run } from './program.js'
 import { type Ratio, ratios } from './ratios.js'
+import { type Figure, scaleRatios } from './scale/figures.js'
 
 /** All that a run found out; what `--json` writes. Times are in ms. */
 export interface Report {
@@ -12,6 +13,8 @@ export interface Report {
   /** A quick run's figures say little. */
   quick: boolean
   results: Result[]
+  /** Kind ovs with up to a thousand ports. */
+  scale: Figure[]
   ratios: Ratio[]
   wholeProcess?: WholeProcess
 }
@@ -45,13 +48,21 @@ export function machine(withOvs: boolean): Machine {
   }
 }
 
-export function report(results: Result[], quick: boolean, wholeProcess?: WholeProcess): Report {
+export interface Findings {
+  results: Result[]
+  scale: Figure[]
+  quick: boolean
+  wholeProcess: WholeProcess | undefined
+}
+
+export function report({ results, scale, quick, wholeProcess }: Findings): Report {
   return {
     date: new Date().toISOString(),
     machine: machine(results.some((result) => result.kind === 'ovs')),
     quick,
     results,
-    ratios: ratios(results),
+    scale,
+    ratios: [...ratios(results), ...scaleRatios(scale)],
     ...(wholeProcess && { wholeProcess }),
   }
 }

@@ -32,8 +32,18 @@ export async function race(effort: Effort, race: Race): Promise<void> {
   for (const contestant of race.contestants) await rehearse(race, contestant)
   for (const contestant of race.contestants) await warmUp(race, contestant, effort.one.series)
   await inTurns(effort.one, race, 'one by one', (contestant) => one(race, contestant, effort.one.series))
-  for (const bulk of effort.bulk) {
-    await inTurns(bulk, race, `${bulk.ports} in bulk`, (contestant) => inBulk(race, contestant, bulk.ports))
+  await allInBulk(effort.bulk, race)
+}
+
+/** As {@link race}, with nothing but ports in bulk. */
+export async function raceInBulk(bulk: Effort['bulk'], race: Race): Promise<void> {
+  for (const contestant of race.contestants) await rehearse(race, contestant)
+  await allInBulk(bulk, race)
+}
+
+async function allInBulk(bulk: Effort['bulk'], race: Race): Promise<void> {
+  for (const { ports, ...rounds } of bulk) {
+    await inTurns(rounds, race, `${ports} in bulk`, (contestant) => inBulk(race, contestant, ports))
   }
 }
 

@@ -1,20 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { EcdockError } from '../src/errors.js'
-import { type Arguments, parseArguments, USAGE } from './arguments.js'
+import { type Arguments, parseArguments, type ScenarioName, USAGE } from './arguments.js'
 import { Measurements } from './measurements.js'
 import { renderPlot } from './plot.js'
-import { report, type WholeProcess } from './report.js'
+import { report } from './report.js'
 import type { Effort } from './rounds.js'
+import * as scale from './scale/effort.js'
 import * as bridge from './scenarios/bridge.js'
 import * as ovs from './scenarios/ovs.js'
+import { ovsScale } from './scenarios/ovs-scale.js'
 import { renderReport } from './table.js'
 import { createTargets } from './targets.js'
 import { missing, runInWorld, worldDirectory } from './world.js'
 
 const PROGRAMS = {
   bridge: ['cc', 'ip', 'bash', 'unshare'],
-  ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter', 'setpriv', 'uuidgen'],
+  ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter', 'ovs-ofctl', 'setpriv', 'uuidgen'],
 }
 
 /** Exit status: 0 done, 1 an operation failed, 2 the command line was wrong, 3 something is missing. */
@@ -29,7 +31,7 @@ async function main(): Promise<number> {
     await measure(args, directory)
     return 0
   }
-  const lacking = missing([...PROGRAMS.bridge, ...(args.kinds.includes('ovs') ? PROGRAMS.ovs : [])])
+  const lacking = missing([...PROGRAMS.bridge, ...(usesOvs(args) ? PROGRAMS.ovs : [])])
   if (lacking === undefined) return runInWorld(process.argv.slice(1))
   process.stderr.write(`${lacking}\n`)
   return 3
@@ -39,20 +41,33 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const measurements = new Measurements()
   const bridgeEffort = args.quick ? bridge.QUICK_EFFORT : bridge.EFFORT
   const ovsEffort = args.quick ? ovs.QUICK_EFFORT : ovs.EFFORT
-  const targets = Math.max(mostPorts(bridgeEffort), mostPorts(ovsEffort))
-  createTargets(targets)
+  const scaleEffort = args.quick ? scale.QUICK_EFFORT : scale.EFFORT
+  const runs = (name: ScenarioName) => args.scenarios.includes(name)
+  const few = Math.max(mostPorts(bridgeEffort), mostPorts(ovsEffort))
+  createTargets(Math.max(few, runs('ovs-scale') ? scale.targetsFor(scaleEffort) : 0))
   const progress = showProgress()
-  let wholeProcess: WholeProcess | undefined
-  if (args.kinds.includes('bridge')) {
-    wholeProcess = await bridge.bridge(bridgeEffort, directory, measurements, progress)
-  }
-  if (args.kinds.includes('ovs')) await ovs.ovs(ovsEffort, targets, directory, measurements, progress)
+  const wholeProcess = runs('bridge')
+    ? await bridge.bridge(bridgeEffort, directory, measurements, progress)
+    : undefined
+  if (runs('ovs')) await ovs.ovs(ovsEffort, few, directory, measurements, progress)
+  const figures = runs('ovs-scale')
+    ? await ovsScale(scaleEffort, directory, measurements, progress)
+    : undefined
   progress('')
-  const all = report(measurements.results(), args.quick, wholeProcess)
+  const all = report({
+    results: measurements.results(),
+    scale: figures?.all() ?? [],
+    quick: args.quick,
+    wholeProcess,
+  })
   const json = `${JSON.stringify(all, null, 2)}\n`
   if (args.json !== undefined && args.json !== '-') writeFileSync(args.json, json)
   if (args.plot !== undefined) writeFileSync(args.plot, await renderPlot(all.results))
   process.stdout.write(args.json === '-' ? json : `\n${renderReport(all)}`)
+}
+
+function usesOvs({ scenarios }: Arguments): boolean {
+  return scenarios.some((name) => name !== 'bridge')
 }
 
 function mostPorts(effort: Effort): number {

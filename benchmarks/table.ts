@@ -3,6 +3,7 @@ import type { VswitchKind } from '../src/vswitch/vswitch.js'
 import type { Operation, Result } from './measurements.js'
 import type { Ratio, Target } from './ratios.js'
 import type { Report } from './report.js'
+import type { Figure } from './scale/figures.js'
 
 const NOTES = `How to read this. ecdock-fast runs as a library, in a process that is there already. The C floor sends the same
 netlink messages (on ovs also the bare OVSDB transaction) and does nothing else; in bulk its links are in one
@@ -10,7 +11,12 @@ group from the start, so that one message deletes them, and the floor that regro
 ecdock-fast does. ip, ovs-vsctl and ovs-docker are programs that are started for each step, and that is part
 of their time; the one bash that starts them runs all the time and is not. ovs-docker's call of docker inspect is
 answered by a script of two lines, and it sets no IPv6 address: both favour it. Targets are bare network
-namespaces; ovs is the userspace datapath. All take turns in one run, so compare within a run only.`
+namespaces; ovs is the userspace datapath. All take turns in one run, so compare within a run only.
+On ovs the rows of a slot outlive what is plugged in: ecdock-fast's unplug does not delete them, and each of its slots
+is new. At scale: what ovs-docker takes from nothing is interpolated between a few fills, and it answers no ping; a call
+of ovs-ofctl stands for all; ip and ovs-vsctl do not wait for traffic; ovs-vsctl takes all out in one
+transaction, and nobody counts how its interfaces are deleted. Churn and the steady re-plug are of slots with
+standing ports, whose price is that of reserving them.`
 
 /** The report for people. */
 export function renderReport(report: Report): string {
@@ -24,7 +30,7 @@ export function renderReport(report: Report): string {
     for (const operation of ['plug', 'unplug'] as const)
       parts.push(...renderTimes(report.results, kind, operation))
   }
-  parts.push(renderRatios(report.ratios))
+  parts.push(...renderScale(report.scale), renderRatios(report.ratios))
   if (report.wholeProcess !== undefined) {
     const { cli, ip, samples } = report.wholeProcess
     parts.push(
@@ -51,17 +57,33 @@ function renderTimes(all: readonly Result[], kind: VswitchKind, operation: Opera
   return [`${table.toString()}\nms for each port: median (p99) ×samples`]
 }
 
+function renderScale(figures: readonly Figure[]): string[] {
+  if (figures.length === 0) return []
+  const table = plainTable(['ovs at scale', 'whose', 'ms', 'each or whole', 'target', ''], 3)
+  for (const { meaning, contestant, each, ms: time, target, met } of figures) {
+    table.push([
+      meaning,
+      contestant,
+      `${ms(time.median)} (${ms(time.min)}) ×${time.samples}`,
+      each ? 'each' : 'whole',
+      renderTarget(target),
+      verdict(met),
+    ])
+  }
+  return [`${table.toString()}\nms: median (least) ×samples`]
+}
+
 function renderRatios(ratios: readonly Ratio[]): string {
   const table = plainTable(['ratio of medians', 'value', 'target', ''], 2)
   for (const { meaning, value, target, met } of ratios) {
-    table.push([
-      meaning,
-      value.toFixed(2),
-      renderTarget(target),
-      met === undefined ? '' : met ? 'met' : 'missed',
-    ])
+    table.push([meaning, value.toFixed(2), renderTarget(target), verdict(met)])
   }
   return table.toString()
+}
+
+function verdict(met: boolean | undefined): string {
+  if (met === undefined) return ''
+  return met ? 'met' : 'missed'
 }
 
 function renderTarget(target: Target | undefined): string {

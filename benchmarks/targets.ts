@@ -13,19 +13,24 @@ export function targetPath(slot: number): string {
   return `${TARGET_PATHS}${slot}`
 }
 
+/** From 1 on. */
+export function slots(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1)
+}
+
 export function createTargets(count: number): void {
   const script = 'i=1; while [ $i -le "$2" ]; do ip netns add "$1$i" || exit 1; i=$((i + 1)); done'
   run('sh', ['-c', script, 'sh', TARGET_NAMES, String(count)])
 }
 
 /**
- * Starts a sleeping process in each of the first `count` targets, for those who know a target by its process
- * id only, and writes the ids to files of the targets' names in the directory. They end with this process.
+ * Starts a sleeping process in each of these targets, for those who know a target by its process id only, and writes the
+ * ids to files of the targets' names in the directory. They end with this process.
  */
-export async function inhabitTargets(count: number, directory: string): Promise<void> {
+export async function inhabitTargets(inhabited: Iterable<number>, directory: string): Promise<void> {
   mkdirSync(directory)
   const own = readlinkSync('/proc/self/ns/net')
-  for (let slot = 1; slot <= count; slot++) {
+  for (const slot of inhabited) {
     const sleeper = ['setpriv', '--pdeathsig', 'KILL', 'sleep', 'infinity']
     const child = spawn('nsenter', [`--net=${targetPath(slot)}`, ...sleeper], { stdio: 'ignore' })
     child.unref()

@@ -72,13 +72,26 @@ export function regroupingFloor(program: string): Contestant {
   }
 }
 
+/** The floor on Open vSwitch can also fill a bridge for others, before their time is taken. */
+export interface OvsFloor extends Contestant {
+  /** Its ports are called as the bridge is, with `-s` and the slot behind. */
+  readonly bridge: string
+  /** Plugs these slots, besides those that are plugged in. */
+  fill(first: number, count: number): Promise<void>
+}
+
 /**
- * The floor on Open vSwitch: the netlink messages and the bare transaction. `ovsdb` is the path of the
- * database's socket; `env` leads ovs-vsctl there, which makes the bridge.
+ * The floor on Open vSwitch: the netlink messages and the bare transaction. `ovsdb` is the path of the database's socket;
+ * `env` leads ovs-vsctl there, which makes the bridge if `bridge` is not there yet.
  */
-export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv): Contestant {
-  const bridge = 'floor'
+export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv, bridge = 'floor'): OvsFloor {
   createOvsBridge(bridge, env)
   const child = new LineProgram(program, ['ovs', ovsdb, bridge, TARGET_PATHS])
-  return contestant('C floor', child)
+  return {
+    ...contestant('C floor', child),
+    bridge,
+    async fill(first, count) {
+      if (count > 0) await child.ask(`plug ${IN_USE} ${first} ${count}`)
+    },
+  }
 }

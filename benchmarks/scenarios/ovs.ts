@@ -5,7 +5,7 @@ import { buildFloor, ovsFloor } from '../peers/floor.js'
 import { ours } from '../peers/ours.js'
 import { ovsDocker, ovsVsctl } from '../peers/scripts.js'
 import { type Effort, race } from '../rounds.js'
-import { inhabitTargets, SUBNET } from '../targets.js'
+import { inhabitTargets, SUBNET, slots } from '../targets.js'
 
 export const EFFORT: Effort = {
   one: { series: 5, rounds: 20, slowRounds: 4 },
@@ -38,7 +38,7 @@ export async function ovs(
 ): Promise<void> {
   const openVswitch = await startOvs({})
   const pids = `${directory}/pids`
-  await inhabitTargets(targets, pids)
+  await inhabitTargets(slots(targets), pids)
   const host = await Host.open({ ovsdb: openVswitch.ovsdb })
   const env = { ...process.env, ...openVswitch.env }
   const contestants = [

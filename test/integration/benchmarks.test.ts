@@ -20,7 +20,7 @@ function bench(...args: string[]) {
 
 const withOvs = needs('root', 'iproute2', 'openvswitch') ? test : test.skip
 
-withOvs('a quick run measures everybody on both kinds, and leaves nothing behind', () => {
+withOvs('a quick run measures everybody on both kinds and at scale, and leaves nothing behind', () => {
   const json = join(directory, 'report.json')
   const plot = join(directory, 'plot.svg')
   const { status, stdout, stderr } = bench('--quick', '--json', json, '--plot', plot)
@@ -42,6 +42,26 @@ withOvs('a quick run measures everybody on both kinds, and leaves nothing behind
     'ovs ovs-docker',
   ])
   for (const { ms } of report.results) assert.ok(0 < ms.min && ms.min <= ms.median && ms.median <= ms.p99)
+  assert.equal(report.scale.map(({ task, contestant }) => `${task}: ${contestant}`).sort(), [
+    'churn: ecdock-fast',
+    'churn: ovs-docker',
+    'delete-vswitch-standing: ecdock-fast',
+    'delete-vswitch: ecdock-fast',
+    'first-replug: ecdock-fast',
+    'flows: ecdock-fast',
+    'flows: ovs-ofctl',
+    'from-nothing: ecdock-fast',
+    'from-nothing: ovs-docker',
+    'plug-reserved: ecdock-fast',
+    'replug: ecdock-fast',
+    'replug: ip + ovs-vsctl',
+    'reserve-churn: ecdock-fast',
+    'reserve: ecdock-fast',
+    'take-out-standing: ecdock-fast',
+    'take-out: ecdock-fast',
+    'take-out: ovs-vsctl',
+  ])
+  for (const { ms } of report.scale) assert.ok(0 < ms.min && ms.min <= ms.median)
   assert.match(readFileSync(plot, 'utf8'), /^<svg /)
 
   assert.equal(readdirSync(directory).sort(), ['plot.svg', 'report.json'])
@@ -50,7 +70,7 @@ withOvs('a quick run measures everybody on both kinds, and leaves nothing behind
 test('a command line that is wrong is refused at once', () => {
   const { status, stderr } = bench('--only', 'vde')
   assert.is(status, 2)
-  assert.match(stderr, /--only wants bridge or ovs, not "vde"/)
+  assert.match(stderr, /--only wants bridge, ovs or ovs-scale, not "vde"/)
 })
 
 test.after(() => rmSync(directory, { recursive: true, force: true }))

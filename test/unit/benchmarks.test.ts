@@ -7,6 +7,8 @@ import type { ContestantName } from '../../benchmarks/peers/contestant.js'
 import { renderPlot } from '../../benchmarks/plot.js'
 import { ratios } from '../../benchmarks/ratios.js'
 import type { Report } from '../../benchmarks/report.js'
+import { type Figure, Figures, scaleRatios } from '../../benchmarks/scale/figures.js'
+import { summedOver } from '../../benchmarks/scale/growth.js'
 import { median, percentile, summarise } from '../../benchmarks/stats.js'
 import { renderReport } from '../../benchmarks/table.js'
 import { EcdockError } from '../../src/errors.js'
@@ -57,7 +59,11 @@ test('samples are left in their order', () => {
 })
 
 test('without arguments everything is measured', () => {
-  assert.equal(parseArguments([]), { quick: false, kinds: ['bridge', 'ovs'], help: false })
+  assert.equal(parseArguments([]), {
+    quick: false,
+    scenarios: ['bridge', 'ovs', 'ovs-scale'],
+    help: false,
+  })
 })
 
 test('--json takes a file or means stdout', () => {
@@ -66,8 +72,9 @@ test('--json takes a file or means stdout', () => {
   assert.is(parseArguments(['--quick', '--json']).json, '-')
 })
 
-test('--only chooses one kind', () => {
-  assert.equal(parseArguments(['--only', 'ovs']).kinds, ['ovs'])
+test('--only chooses one scenario', () => {
+  assert.equal(parseArguments(['--only', 'ovs']).scenarios, ['ovs'])
+  assert.equal(parseArguments(['--only', 'ovs-scale']).scenarios, ['ovs-scale'])
 })
 
 for (const argv of [['--only', 'vde'], ['--only'], ['--plot'], ['--plot', '--quick'], ['fast'], ['--fast']]) {
@@ -98,6 +105,7 @@ function reportOf(measurements: Measurements): Report {
     machine: { kernel: '6.1.0', cpus: 2, cpuModel: 'a processor', node: 'v20.17.0' },
     quick: false,
     results,
+    scale: [],
     ratios: ratios(results),
   }
 }
@@ -141,6 +149,75 @@ test('the table shows medians, ratios and targets, and no more than was measured
   assert.match(text, /one by one +1\.30 \(1\.30\) ×1 +1\.00 \(1\.00\) ×1/)
   assert.match(text, /bridge, one plug: time of ecdock-fast \/ time of C floor +1\.30 +at most 1\.25 +missed/)
   assert.not.match(text, /ovs: plug/)
+})
+
+test('what lies between two fills is interpolated', () => {
+  const samples = [
+    { ports: 0, ms: 100 },
+    { ports: 2, ms: 200 },
+    { ports: 4, ms: 600 },
+  ]
+  assert.is(summedOver(samples, 4), 100 + 150 + 200 + 400)
+  assert.is(summedOver(samples, 3), 100 + 150 + 200)
+})
+
+test('nothing is made up beyond the samples', () => {
+  const samples = [
+    { ports: 1, ms: 100 },
+    { ports: 3, ms: 200 },
+  ]
+  for (const count of [1, 4]) {
+    assert.throws(
+      () => summedOver(samples, count),
+      (error: unknown) => error instanceof RangeError,
+    )
+  }
+})
+
+/** Everybody takes as long over everything at scale. */
+function scaleRun(ours: number, peers: number): Figure[] {
+  const figures = new Figures()
+  for (const task of ['from-nothing', 'churn', 'first-replug', 'replug', 'flows'] as const) {
+    figures.add(task, 'ecdock-fast', ours)
+  }
+  figures.add('take-out', 'ecdock-fast', ours * 1000, 1000)
+  figures.add('take-out-standing', 'ecdock-fast', ours * 1000, 1000)
+  figures.add('from-nothing', 'ovs-docker', peers)
+  figures.add('churn', 'ovs-docker', peers)
+  figures.add('replug', 'ip + ovs-vsctl', peers)
+  figures.add('flows', 'ovs-ofctl', peers)
+  figures.add('take-out', 'ovs-vsctl', peers * 1000, 1000)
+  return figures.all()
+}
+
+test('at scale every peer has a ratio with a target', () => {
+  const all = scaleRatios(scaleRun(2, 80))
+  assert.equal(
+    all.map(({ id, value, met }) => [id, value, met]),
+    [
+      ['ovs-scale-from-nothing-faster-than-ovs-docker', 40, false],
+      ['ovs-scale-churn-faster-than-ovs-docker', 40, true],
+      ['ovs-scale-first-replug-over-ip-ovs-vsctl', 0.025, true],
+      ['ovs-scale-replug-over-ip-ovs-vsctl', 0.025, true],
+      ['ovs-scale-flows-faster-than-ovs-ofctl', 40, false],
+      ['ovs-scale-take-out-faster-than-ovs-vsctl', 40, true],
+      ['ovs-scale-take-out-standing-faster-than-ovs-vsctl', 40, true],
+    ],
+  )
+})
+
+test('taking out at scale has a target of its own, in ms', () => {
+  const verdicts = (ours: number) =>
+    scaleRun(ours, 80).flatMap(({ task, contestant, met }) =>
+      met === undefined ? [] : [`${task} ${contestant} ${met}`],
+    )
+  assert.equal(verdicts(2), ['take-out ecdock-fast true', 'take-out-standing ecdock-fast true'])
+  assert.equal(verdicts(2.1), ['take-out ecdock-fast false', 'take-out-standing ecdock-fast false'])
+})
+
+test('the table shows what was measured at scale, and whether it is enough', () => {
+  const text = renderReport({ ...reportOf(bridgeRun({})), scale: scaleRun(2.5, 80) })
+  assert.match(text, /take all out, .* first time +ecdock-fast +2\.50 \(2\.50\) ×1 +each +at most 2 +missed/)
 })
 
 test('the plot is an SVG image that names who was measured', async () => {

@@ -1,0 +1,47 @@
+import type { Host } from '../../src/host.js'
+import type { Kernel } from '../../src/kernel/kernel.js'
+import type { OvsdbClient } from '../../src/ovsdb/client.js'
+import type { PlugRequest, Vswitch } from '../../src/vswitch/vswitch.js'
+import type { Measurements } from '../measurements.js'
+import type { OvsFloor } from '../peers/floor.js'
+import { SUBNET, slots, targetPath } from '../targets.js'
+import type { Figures } from './figures.js'
+
+/** What the scenarios at scale share. Whoever uses a bridge of it leaves it empty for the next one. */
+export interface Arena {
+  host: Host
+  kernel: Kernel
+  /** A connection that only looks. */
+  ovsdb: OvsdbClient
+  /** The directory of Open vSwitch's sockets. */
+  runDir: string
+  env: NodeJS.ProcessEnv
+  /** Runs ovs-vsctl with these arguments. */
+  vsctl(args: readonly string[]): Promise<void>
+  floor: OvsFloor
+  measurements: Measurements
+  figures: Figures
+}
+
+/** Name of our vswitch. */
+export const NAME = 'ours'
+
+/** A vswitch for as long as `body` runs, unless that deletes it. */
+export async function onVswitch(
+  { host }: Pick<Arena, 'host'>,
+  body: (vswitch: Vswitch) => Promise<void>,
+): Promise<void> {
+  const vswitch = await host.createVswitch({ name: NAME, kind: 'ovs', subnet: SUBNET, usermode: true })
+  await body(vswitch)
+  const left = (await host.vswitches()).some(({ name }) => name === NAME)
+  if (left) await host.deleteVswitch(NAME)
+}
+
+/** Slot N is for target N. */
+export function requests(count: number): PlugRequest[] {
+  return slots(count).map(request)
+}
+
+export function request(slot: number): PlugRequest {
+  return { target: { netns: targetPath(slot) }, slot }
+}
