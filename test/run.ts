@@ -6,12 +6,12 @@
  * --timeout SECONDS    for each file; default 120
  * --jobs N             how many integration test files at a time; default 1
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { uvuCounts } from './runner/counts.js'
+import { total, uvuCounts } from './runner/counts.js'
 import { buildNativeTests, hasNativeTests, NATIVE_TESTS } from './runner/native.js'
 import { killRunning, type Result, runProgram, type TestProgram } from './runner/program.js'
 import { inOwnWorld } from './runner/world.js'
@@ -37,6 +37,10 @@ const results: Result[] = []
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     killRunning()
+    console.log(`\nEnded by ${signal}; of what has been run until then:`)
+    const { passed, failed, skipped } = total(results.map(({ counts }) => counts))
+    // What was still to be run counts as one that failed.
+    console.log(`${passed} passed, ${failed + 1} failed, ${skipped} skipped`)
     process.exit(signal === 'SIGINT' ? 130 : 143)
   })
 }
@@ -65,12 +69,15 @@ async function runIntegrationTests(): Promise<void> {
     for (const { name } of files) report({ name, counts, ms: 0, output: 'needs root\n' })
     return
   }
+  const jobs = Number(values.jobs)
+  // What takes longest, which is as a rule what is longest, should not be the last that runs, alone.
+  if (jobs > 1) files.sort((one, other) => statSync(other.path).size - statSync(one.path).size)
   const programs = files.map(({ name, path }) => ({
     name,
     ...inOwnWorld([process.execPath, path]),
     counts: uvuCounts,
   }))
-  await runEach(programs, Number(values.jobs))
+  await runEach(programs, jobs)
 }
 
 /** Runs these programs, so many of them at a time. */
@@ -124,14 +131,12 @@ function indented(text: string): string {
 }
 
 async function close(): Promise<void> {
-  const sum = (of: 'passed' | 'failed' | 'skipped') =>
-    results.reduce((total, result) => total + result.counts[of], 0)
-  const failed = sum('failed')
+  const { passed, failed, skipped } = total(results.map(({ counts }) => counts))
   console.log(`\n${(await platform()).join(', ')}`)
   const bad = results.filter((result) => result.counts.failed > 0).map((result) => result.name)
   if (bad.length > 0) console.log(`Failed: ${bad.join(', ')}`)
   if (results.length === 0) console.log('No test was run.')
-  console.log(`${sum('passed')} passed, ${failed} failed, ${sum('skipped')} skipped`)
+  console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
   process.exitCode = failed > 0 || results.length === 0 ? 1 : 0
 }
 

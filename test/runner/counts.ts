@@ -5,6 +5,26 @@ export interface Counts {
   skipped: number
 }
 
+/** All of them together. */
+export function total(all: readonly Counts[]): Counts {
+  const sum = (of: keyof Counts) => all.reduce((before, counts) => before + counts[of], 0)
+  return { passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') }
+}
+
+/** Of what test/run.ts has printed until now: the counts of the files that it has told of. */
+export function reportedCounts(output: string): Counts {
+  const lines = output.matchAll(
+    /^(?:ok {2}|FAIL|skip) .* (\d+) passed(?:, (\d+) failed)?(?:, (\d+) skipped)?$/gm,
+  )
+  return total(
+    [...lines].map(([, passed, failed = 0, skipped = 0]) => ({
+      passed: Number(passed),
+      failed: Number(failed),
+      skipped: Number(skipped),
+    })),
+  )
+}
+
 /**
  * The counts that uvu prints at the end of a file, undefined when there are none. What has not passed has
  * failed: uvu exits with 0 when a `before` hook throws and none of the tests has run.

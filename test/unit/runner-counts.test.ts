@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { doctestCounts, uvuCounts } from '../runner/counts.js'
+import { doctestCounts, reportedCounts, uvuCounts } from '../runner/counts.js'
 
 test('the counts of uvu are read from its closing lines', () => {
   const output = '• • •   (3 / 3)\n\n  Total:     3\n  Passed:    3\n  Skipped:   1\n  Duration:  0.80ms\n\n'
@@ -42,6 +42,19 @@ test('doctest leaves out what it has not skipped', () => {
     failed: 0,
     skipped: 0,
   })
+})
+
+test('the counts of a run that has been ended are those of the files that it has told of', () => {
+  const output = [
+    'ok     21.6 s  integration/kernel                   15 passed',
+    'FAIL  600.6 s  integration/faults-ovs               11 passed, 4 failed, 1 skipped',
+    '    ✘ •   (1 / 2)',
+    '       FAIL  "7 passed"',
+    'skip    0.0 s  integration/bridge                   0 passed, 3 skipped',
+    'ok ',
+  ].join('\n')
+  assert.equal(reportedCounts(output), { passed: 26, failed: 4, skipped: 4 })
+  assert.equal(reportedCounts(''), { passed: 0, failed: 0, skipped: 0 })
 })
 
 test.run()
