@@ -142,7 +142,13 @@ test('every error code has one of the documented exit statuses', () => {
     statuses.set(status, [...(statuses.get(status) ?? []), code])
   }
   assert.equal([...statuses.keys()].sort(), [1, 2, 3])
-  assert.equal(statuses.get(3), ['PERMISSION', 'ADDON_MISSING', 'OVSDB_UNREACHABLE', 'DOCKER_UNREACHABLE'])
+  assert.equal(statuses.get(3), [
+    'PERMISSION',
+    'ADDON_MISSING',
+    'OVSDB_UNREACHABLE',
+    'OPENFLOW_UNREACHABLE',
+    'DOCKER_UNREACHABLE',
+  ])
   assert.ok(statuses.get(2)?.includes('USAGE'))
 })
 

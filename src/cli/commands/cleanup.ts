@@ -4,7 +4,7 @@ import { cleanupText } from '../render/cleanup.js'
 
 export interface CleanupFlags {
   dryRun?: boolean
-  slots?: boolean
+  emptySlots?: boolean
 }
 
 export const cleanup: CommandSpec<CleanupFlags> = {
@@ -14,7 +14,7 @@ export const cleanup: CommandSpec<CleanupFlags> = {
   options: () => [
     new Option('-n, --dry-run', 'only say what would be removed'),
     new Option(
-      '--slots',
+      '--empty-slots',
       'the rows of empty slots of Open vSwitch, too, which otherwise stay for the next plug',
     ),
   ],
@@ -22,7 +22,7 @@ export const cleanup: CommandSpec<CleanupFlags> = {
   examples: ['ecdock-fast cleanup --dry-run'],
   run: (invocation, _args, flags) =>
     invocation.withWorld(async (world) => {
-      const report = await world.cleanup({ dryRun: flags.dryRun === true, slots: flags.slots === true })
+      const report = await world.cleanup({ dryRun: flags.dryRun === true, slots: flags.emptySlots === true })
       const errors = report.failed.map(({ error }) => error)
       return { document: report, text: () => cleanupText(report), errors }
     }),

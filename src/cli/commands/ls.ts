@@ -4,7 +4,8 @@ import { listVswitches } from '../listing.js'
 export const ls: CommandSpec<object> = {
   name: 'ls',
   summary: 'list vswitches and what is plugged into them',
-  description: 'RX and TX are what the target has received and sent. A ghost is an internal port whose device went with its target.',
+  description:
+    'RX and TX are what the target has received and sent. A ghost is an internal port whose device went with its target.',
   takes: ['vswitch'],
   examples: ['ecdock-fast ls', "ecdock-fast --json ls | jq '.vswitches[].ports[].ipv4'"],
   run: (invocation) =>

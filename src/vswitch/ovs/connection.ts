@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { asEcdockError, type EcdockError } from '../../errors.js'
 import type { SlotFlow } from '../../openflow/slot-flows.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
@@ -11,6 +12,9 @@ import { ownPort, type PortRow, requireBridge, standingPort } from './own-rows.j
 import { hasSlotFlow, slotRows } from './port-rows.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 import { portError } from './verdict.js'
+
+/** How long the rows wait for the flows, in ms: a vswitchd that hangs answers neither. */
+const FLOWS_FIRST_MS = 1000
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
@@ -36,9 +40,11 @@ export async function connect(
     else free.push(port)
   }
   // The flows first: as soon as ports are there, what is behind them keeps vswitchd busy.
-  const flows = await setFlows(ovs, name, free, signal)
+  const settingFlows = setFlows(ovs, name, free, signal)
+  await Promise.race([settingFlows, setTimeout(FLOWS_FIRST_MS, undefined, { ref: false })])
   for (const [port, error] of await write(ovs, name, free, signal)) verdicts.set(port, error)
-  for (const [port, error] of flows) if (verdicts.get(port) === undefined) verdicts.set(port, error)
+  for (const [port, error] of await settingFlows)
+    if (verdicts.get(port) === undefined) verdicts.set(port, error)
   return made.map((port) => verdicts.get(port))
 }
 

@@ -1,4 +1,4 @@
-import { asEcdockError, type EcdockError } from '../../errors.js'
+import { asEcdockError, type EcdockError, type ErrorCode } from '../../errors.js'
 import { OpenFlowClient } from '../../openflow/client.js'
 import { confineSlots, freeSlots } from '../../openflow/confinement.js'
 import { managementSocket } from '../../openflow/management-socket.js'
@@ -11,6 +11,7 @@ import { removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slo
 export class SlotFlows {
   readonly #bridge: string
   readonly #endpoint: string
+  readonly #timeoutMs: number
   #client: Promise<OpenFlowClient> | undefined
   /** What this has set, by MAC. */
   readonly #set = new Map<string, number>()
@@ -23,10 +24,11 @@ export class SlotFlows {
   #changing = false
   #warned = false
 
-  /** `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. */
-  constructor(bridge: string, endpoint: string) {
+  /** `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. `timeoutMs` is for each call. */
+  constructor(bridge: string, endpoint: string, timeoutMs: number) {
     this.#bridge = bridge
     this.#endpoint = endpoint
+    this.#timeoutMs = timeoutMs
   }
 
   /** Sets the flows that are not there yet. One answer for each: what was wrong with it, or undefined. */
@@ -121,7 +123,7 @@ export class SlotFlows {
     } catch (cause) {
       const error = asEcdockError(cause, 'set flow')
       // Without them the bridge learns where its slots are, as any switch does.
-      if (error.code === 'OPENFLOW_UNREACHABLE') this.#warn(error)
+      if (AWAY.has(error.code)) this.#warn(error)
       else for (const { mac } of flows) errors.set(mac, error)
     }
     return errors
@@ -130,12 +132,17 @@ export class SlotFlows {
   #warn(error: EcdockError): void {
     if (this.#warned) return
     this.#warned = true
-    const where = 'Set OVS_RUNDIR to the directory of the sockets of ovs-vswitchd.'
+    const where =
+      error.code === 'OPENFLOW_UNREACHABLE'
+        ? 'Set OVS_RUNDIR to the directory of the sockets of ovs-vswitchd.'
+        : 'The next plug tries again.'
     process.emitWarning(`${this.#bridge} has no slot flows: ${error.message} ${where}`, 'EcdockWarning')
   }
 
   #connected(): Promise<OpenFlowClient> {
     this.#client ??= OpenFlowClient.connect(managementSocket(this.#bridge, place(this.#endpoint)), {
+      connectTimeoutMs: Math.min(LONGEST_CONNECT_MS, this.#timeoutMs),
+      timeoutMs: this.#timeoutMs,
       onLost: () => {
         this.#lost = true
       },
@@ -146,6 +153,10 @@ export class SlotFlows {
     return this.#client
   }
 }
+
+const LONGEST_CONNECT_MS = 5000
+/** vswitchd is not there, or does not answer: whether a port can be had is for OVSDB to say. */
+const AWAY: ReadonlySet<ErrorCode> = new Set(['OPENFLOW_UNREACHABLE', 'OPENFLOW_LOST', 'TIMEOUT'])
 
 interface Change {
   flows: readonly SlotFlow[]

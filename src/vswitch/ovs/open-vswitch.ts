@@ -23,7 +23,7 @@ export class OpenVswitch {
   flows(bridge: string): SlotFlows {
     const known = this.#flows.get(bridge)
     if (known !== undefined) return known
-    const made = new SlotFlows(bridge, this.#endpoint)
+    const made = new SlotFlows(bridge, this.#endpoint, this.client.requestTimeoutMs)
     this.#flows.set(bridge, made)
     return made
   }
