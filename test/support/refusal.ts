@@ -1,8 +1,17 @@
 import * as assert from 'uvu/assert'
 import { EcdockError, type ErrorCode } from '../../src/errors.js'
 
-/** Waits for a promise that must be rejected with an EcdockError of this code, and gives the error. */
-export async function refusal(promise: Promise<unknown>, code: ErrorCode): Promise<EcdockError> {
+/**
+ * Waits for a promise that must be rejected with an EcdockError of this code, and gives the error. It may be awaited
+ * later: when the test fails before, it is told why it has failed, and not that nobody has waited for this.
+ */
+export function refusal(promise: Promise<unknown>, code: ErrorCode): Promise<EcdockError> {
+  const refused = judged(promise, code)
+  refused.catch(() => {})
+  return refused
+}
+
+async function judged(promise: Promise<unknown>, code: ErrorCode): Promise<EcdockError> {
   try {
     await promise
   } catch (error) {
