@@ -71,7 +71,10 @@ export interface Backend {
   /** Throws VSWITCH_NOT_FOUND when somebody has deleted the switch. */
   requirePresent?(): void
   /** Makes the slots of these plugs ready for their interfaces, when something has to be done for that. */
-  prepare?(wirings: readonly Wiring[], around: Surroundings): Promise<void> | undefined
+  prepare?(
+    wirings: readonly Wiring[],
+    around: Surroundings,
+  ): Promise<ReadonlyMap<number, EcdockError>> | undefined
   /** Writes beforehand what the switch keeps of these slots. */
   reserve?(slots: readonly number[], around: Surroundings): Promise<void>
   /** Forgets what the switch keeps of these slots, which hold nothing. */

@@ -11,7 +11,7 @@ import type { Wiring } from './wiring.js'
 const SIGNS_OF_A_TAKEN_SLOT: ReadonlySet<ErrorCode> = new Set(['MAC_TAKEN', 'ADDRESS_TAKEN'])
 
 /**
- * Makes the interfaces of these plugs, in one native call. One answer for each: the port, or why there is none. Throws
+ * Makes the interfaces of these plugs, whose slots are prepared, in one native call. One answer for each: the port, or why there is none. Throws
  * when the call as a whole fails.
  */
 export async function makeAll(
@@ -19,24 +19,22 @@ export async function makeAll(
   around: Surroundings,
   wirings: readonly Wiring[],
 ): Promise<(MadePort | PlanFailed)[]> {
-  const preparing = backend.prepare?.(wirings, around)
-  if (preparing !== undefined) await preparing
-  const plans = wirings.map((wiring) => planOf(backend, wiring))
-  const pending = around.kernel.execute(plans)
+  const pending = around.kernel.execute(wirings.map((wiring) => planOf(backend, wiring)))
   // What is known of the ports beforehand is put together while the kernel works.
   const drafts = wirings.map((wiring) => draft(backend, around, wiring))
   const outcomes = await pending
   return wirings.map((wiring, at) => ended(wiring, drafts[at] as Port, outcomes[at] as PlanOutcome))
 }
 
-/** {@link makeAll} for one, which costs less than the same for many. */
+/** Prepares the slot of one plug and makes its interfaces. Throws what is wrong with the slot. */
 export async function make(
   backend: Backend,
   around: Surroundings,
   wiring: Wiring,
 ): Promise<MadePort | PlanFailed> {
   const preparing = backend.prepare?.([wiring], around)
-  if (preparing !== undefined) await preparing
+  const refused = preparing && (await preparing).get(wiring.slot)
+  if (refused !== undefined) throw refused
   const pending = around.kernel.execute([planOf(backend, wiring)])
   const port = draft(backend, around, wiring)
   const [outcome] = await pending
@@ -44,7 +42,7 @@ export async function make(
 }
 
 export function isMade(outcome: MadePort | PlanFailed): outcome is MadePort {
-  return !('ok' in outcome)
+  return 'port' in outcome
 }
 
 /** Why a plan failed. What is asked of the kernel to say it well may fail, too. */

@@ -70,14 +70,33 @@ export class Plugging {
       const made: Made[] = []
       const again: Item[] = []
       const [internal, others] = parted(admitted)
-      for (let at = 0; at < others.length; at += PLANS_A_CALL) {
-        await this.#make(others.slice(at, at + PLANS_A_CALL), made, again)
+      const ready = await this.#prepare(others)
+      for (let at = 0; at < ready.length; at += PLANS_A_CALL) {
+        await this.#make(ready.slice(at, at + PLANS_A_CALL), made, again)
       }
       await this.#connect(made)
       await this.#plugInternal(internal, again)
       return again
     } finally {
       this.#admission.release()
+    }
+  }
+
+  /** Makes the slots ready, all at once; returns those that are. */
+  async #prepare(admitted: readonly Admitted[]): Promise<readonly Admitted[]> {
+    if (admitted.length === 0 || this.#stopped) return admitted
+    try {
+      const wirings = admitted.map(({ wiring }) => wiring)
+      const errors = await this.#backend.prepare?.(wirings, this.#around)
+      if (errors === undefined || errors.size === 0) return admitted
+      for (const { item, wiring } of admitted) {
+        const error = errors.get(wiring.slot)
+        if (error !== undefined) this.#fail(item, error)
+      }
+      return admitted.filter(({ wiring }) => !errors.has(wiring.slot))
+    } catch (error) {
+      for (const { item } of admitted) this.#fail(item, error)
+      return []
     }
   }
 

@@ -1,3 +1,4 @@
+import type { EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { GroupCommit } from '../../ovsdb/group-commit.js'
 import { SlotFlows } from './flows.js'
@@ -10,6 +11,8 @@ export class OpenVswitch {
   readonly client: OvsdbClient
   /** Every change goes through this: vswitchd works through all bridges for each transaction. */
   readonly commits: GroupCommit
+  /** Slots that are just being given standing ports, as `BRIDGE/SLOT`, and what comes of it. */
+  readonly reservations = new Map<string, Promise<EcdockError | undefined>>()
   readonly #endpoint: string
   readonly #flows = new Map<string, SlotFlows>()
 
