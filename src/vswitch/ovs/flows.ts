@@ -123,8 +123,11 @@ export class SlotFlows {
     } catch (cause) {
       const error = asEcdockError(cause, 'set flow')
       // Without them the bridge learns where its slots are, as any switch does.
-      if (AWAY.has(error.code)) this.#warn(error)
-      else for (const { mac } of flows) errors.set(mac, error)
+      if (AWAY.has(error.code)) {
+        this.#warn(error)
+        for (const { mac, slot } of flows) this.#set.set(mac, slot)
+        this.#lost = true
+      } else for (const { mac } of flows) errors.set(mac, error)
     }
     return errors
   }
