@@ -16,8 +16,12 @@ export async function hostSide(
   slot: number,
 ): Promise<Link | undefined> {
   const name = hostIfname(backend.name, slot)
-  const [link] = await unlessDeleted(backend, kernel.linksByName(backend.hostNetns(slot), [name]))
-  return link
+  const usual = backend.hostNetns(slot)
+  for (const netns of [usual, ...backend.hostNetnses().filter((other) => other !== usual)]) {
+    const [link] = await unlessDeleted(backend, kernel.linksByName(netns, [name]))
+    if (link !== undefined) return link
+  }
+  return undefined
 }
 
 /**
@@ -41,6 +45,16 @@ export async function deleteHostSides(
     const links = some.map(({ link }) => link)
     const removals = await unlessDeleted(backend, kernel.deleteMarkedLinks(netns, links))
     for (const [index, { at }] of some.entries()) outcomes[at] = removals[index]
+  }
+  // Somebody may have deleted the row that told where they are.
+  const missing = sides.flatMap((side, at) => (outcomes[at] === 'deleted' ? [] : [{ ...side, at }]))
+  for (const netns of missing.length === 0 ? [] : backend.hostNetnses()) {
+    const elsewhere = missing.filter(({ slot }) => backend.hostNetns(slot) !== netns)
+    const links = elsewhere.map(({ slot, mark }) => ({ name: hostIfname(backend.name, slot), mark }))
+    const removals = await unlessDeleted(backend, kernel.deleteMarkedLinks(netns, links))
+    for (const [index, { at }] of elsewhere.entries()) {
+      if (removals[index] === 'deleted') outcomes[at] = 'deleted'
+    }
   }
   return outcomes
 }

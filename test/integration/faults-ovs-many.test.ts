@@ -1,14 +1,16 @@
 /** Faults of Open vSwitch while many are being plugged in, and what somebody else does to its rows meanwhile. */
+import { existsSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { asEcdockError, type ErrorCode } from '../../src/errors.js'
+import { asEcdockError, EcdockError, type ErrorCode } from '../../src/errors.js'
 import { Host } from '../../src/host.js'
 import type { PlugOutcome, PlugRequest, Vswitch } from '../../src/vswitch/vswitch.js'
 import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
+import { type Job, LIBRARY_PROGRAM } from '../support/library-program.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { codeOrSlot, portsOf } from '../support/plugged.js'
-import { run, waitUntil } from '../support/process.js'
+import { run, runToEnd, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { leavingNothing } from '../support/world.js'
 
@@ -95,7 +97,128 @@ for (const [way, plugMany] of Object.entries(WAYS)) {
   )
 }
 
+ovsTest('the row of an empty standing port is deleted by hand: the slot can be used again', () =>
+  onOvs(3, { slots: 2 }, async (laid) => {
+    const { ovs, host, vswitch } = laid
+    await ovs.vsctl('del-port', 'ovs0-p2')
+    assert.equal(await vswitch.reservedSlots(), [1])
+    for (let round = 0; round < 3; round++) {
+      await allCanBePlugged(laid)
+      assert.ok((await vswitch.unplugAll([1, 2, 3])).every(({ ok }) => ok))
+    }
+    assert.equal((await host.cleanup()).failed, [])
+  }),
+)
+
+ovsTest('the row of a standing port is deleted by hand under what is plugged in: that can be taken out', () =>
+  onOvs(3, { slots: 3 }, async (laid) => {
+    const { ovs, host, vswitch, requests } = laid
+    portsOf(await vswitch.plugAll(requests))
+    await ovs.vsctl('del-port', 'ovs0-p2')
+    assert.is((await vswitch.port(2))?.state, 'stray')
+    await vswitch.unplug(2)
+    assert.equal(await plugged(host, { netns: 't2' }), [])
+    await allCanBePlugged(laid)
+  }),
+)
+
+for (const name of ['ovs0-s2', 'ovs0-p2']) {
+  ovsTest(`a foreign port ${name}, when the slot is reserved or used again: only that slot fails`, () =>
+    onOvs(3, {}, async (laid) => {
+      const { ovs, host, vswitch, requests } = laid
+      await foreignPort(ovs, name, 77)
+      await refused(vswitch.reserve([2]))
+      const before = await foreignPortPicture(ovs, name)
+      const others = requests.filter(({ slot }) => slot !== 2)
+      for (let round = 0; round < 2; round++) {
+        const outcomes = await vswitch.plugAll(requests)
+        const made = outcomes.flatMap((outcome) => (outcome.ok ? outcome.port.slot : []))
+        // Its first plug needs no port of the other name.
+        assert.equal(made, name === 'ovs0-p2' && round === 0 ? [1, 2, 3] : slotsOf(others))
+        await eachReachesTheNext(host, made)
+        if (!made.includes(2)) assert.equal(await plugged(host, { netns: 't2' }), [])
+        assert.ok((await vswitch.unplugAll(made)).every(({ ok }) => ok))
+      }
+      assert.equal(await foreignPortPicture(ovs, name), before)
+      await ovs.vsctl('del-port', name)
+      await allCanBePlugged(laid)
+    }),
+  )
+}
+
+ovsTest(
+  'a foreign port that wants the number of a slot that is used again: whoever loses it, the others do not',
+  () =>
+    onOvs(3, {}, async (laid) => {
+      const { ovs, host, vswitch, requests } = laid
+      portsOf(await vswitch.plugAll(requests))
+      assert.ok((await vswitch.unplugAll([1, 2, 3])).every(({ ok }) => ok))
+      await foreignPort(ovs, 'foreign0', 2)
+      const [before] = await foreignPortPicture(ovs, 'foreign0')
+      const outcomes = await vswitch.plugAll(requests)
+      const made = outcomes.flatMap((outcome) => (outcome.ok ? outcome.port.slot : []))
+      const holds = await ovs.vsctl('get', 'Interface', 'foreign0', 'ofport')
+      // Open vSwitch may give it the number when the slot's port is exchanged; then that is said, and nothing else is lost. Then it makes its device anew.
+      assert.equal(made, holds === '2' ? [1, 3] : [1, 2, 3])
+      if (!made.includes(2)) assert.equal(await plugged(host, { netns: 't2' }), [])
+      await eachReachesTheNext(host, made)
+      assert.is((await foreignPortPicture(ovs, 'foreign0'))[0], before)
+      await ovs.vsctl('del-port', 'foreign0')
+      await allCanBePlugged(laid)
+    }),
+)
+
+ovsTest(
+  'SIGTERM during 500 plugs of a program that does not heed it: `cleanup` leaves only whole ports',
+  () =>
+    onOvs(500, {}, async (laid) => {
+      const { ovs, vswitch, requests, host } = laid
+      const job: Job = { open: { ovsdb: ovs.ovsdb }, vswitch: 'ovs0', requests }
+      const ended = await runToEnd(process.execPath, [LIBRARY_PROGRAM, JSON.stringify(job)], {
+        onStart: (pid) =>
+          void terminateAt(pid, () => slotsWithLinks(host).then(({ length }) => length >= 100)),
+      })
+      assert.is(ended.signal, 'SIGTERM', ended.output.slice(-500))
+      assert.equal((await host.cleanup()).failed, [])
+      const whole = (await vswitch.ports()).map(({ slot }) => slot)
+      assert.ok((await vswitch.ports()).every(({ state }) => state === 'up'))
+      assert.equal(await slotsWithRows(ovs), whole)
+      assert.equal(await slotsWithLinks(host), whole)
+      for (const { slot, target } of requests.slice(0, 150))
+        assert.is((await plugged(host, target)).length, whole.includes(slot) ? 1 : 0)
+      // Whatever it has left, each slot can be had.
+      const [some] = [requests.slice(0, 20).filter(({ slot }) => !whole.includes(slot))]
+      portsOf(await vswitch.plugAll(some))
+      await eachReachesTheNext(host, slotsOf(requests.slice(0, 20)))
+    }),
+)
+
 test.run()
+
+/** Sends SIGTERM to a process as soon as so much has happened. */
+async function terminateAt(pid: number, enough: () => Promise<boolean>): Promise<void> {
+  await waitUntil('there is enough to be cut short', enough, 20_000)
+  // It may have ended by a fault of its own, which its exit status tells.
+  if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGTERM')
+}
+
+async function foreignPort(ovs: PrivateOvs, name: string, ofport: number): Promise<void> {
+  const row = ['set', 'Interface', name, 'type=internal', `ofport_request=${ofport}`]
+  await ovs.vsctl('add-port', 'ovs0', name, '--', ...row)
+}
+
+async function foreignPortPicture(ovs: PrivateOvs, name: string): Promise<string[]> {
+  const port = await ovs.vsctl('--columns=_uuid,external_ids,interfaces', 'list', 'Port', name)
+  return [port, (await run('ip', ['-o', 'link', 'show', name])).replace(/.* link\//, '')]
+}
+
+async function refused(promise: Promise<unknown>): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (e: unknown) => e,
+  )
+  assert.instance(error, EcdockError)
+}
 
 interface Laid {
   ovs: PrivateOvs

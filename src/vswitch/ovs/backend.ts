@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parseSubnet } from '../../addressing/subnet.js'
 import type { Step } from '../../kernel/plan.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
@@ -42,7 +43,8 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     ipv6Prefix: record.ipv6Prefix,
     maxSlot: MAX_OFPORT,
     hostNetns,
-    hostNetnses: () => (hasStanding(ovs, name) ? ['', standingNetns(name)] : ['']),
+    // What is plugged in outlives the row of its standing port, when somebody deletes that.
+    hostNetnses: () => (existsSync(standingNetns(name)) ? ['', standingNetns(name)] : ['']),
     ovsdb: databaseMark(client),
     interfaces: (wiring) =>
       isStanding(wiring.slot)
@@ -98,15 +100,6 @@ function widened(name: string, { slot, mtu }: Wiring): Step[] {
     { op: 'link', netns, name: names.inner, mtu },
     { op: 'link', netns, name: names.bridge, mtu },
   ]
-}
-
-/** Some slot of the bridge has a standing port. */
-function hasStanding({ client }: OpenVswitch, name: string): boolean {
-  const bridge = client.replica.byName('Bridge', name)
-  if (bridge === undefined) return false
-  const prefix = standingNames(name, 0).port.slice(0, -1)
-  for (const uuid of bridge.ports) if (client.replica.get('Port', uuid)?.name.startsWith(prefix)) return true
-  return false
 }
 
 function explained(client: OvsdbClient, name: string, wiring: Wiring): string[] {
