@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { asEcdockError, EcdockError, type ErrorCode } from '../../src/errors.js'
 import { Host } from '../../src/host.js'
 import type { PlugOutcome, PlugRequest, Vswitch } from '../../src/vswitch/vswitch.js'
+import { ecdockFast } from '../support/cli-program.js'
 import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { type Job, LIBRARY_PROGRAM } from '../support/library-program.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
@@ -169,6 +170,37 @@ ovsTest(
 )
 
 ovsTest(
+  'SIGTERM during 500 plugs of `batch`: what it has told of is whole, and of the others nothing is left',
+  () =>
+    onOvs(500, {}, async (laid) => {
+      const { ovs, vswitch, requests, host } = laid
+      const lines = requests.map(({ slot, target, mtu }) =>
+        JSON.stringify({ op: 'plug', vswitch: 'ovs0', slot, target, mtu }),
+      )
+      // `batch` does 64 at a time: the second lot is under way then.
+      const ended = await ecdockFast(['--json', '--ovsdb', ovs.ovsdb, 'batch'], {
+        input: `${lines.join('\n')}\n`,
+        onStart: (pid) => void terminateAt(pid, () => vswitch.ports().then(({ length }) => length > 64 + 5)),
+      })
+      assert.is(ended.status, 143, ended.output.slice(-500))
+      const results = ended.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as BatchResult)
+      const told = results.flatMap(({ result }) => result?.slot ?? [])
+      assert.ok(told.length >= 64 && told.length < 500, `${told.length} were plugged in`)
+      assert.equal(
+        (await vswitch.ports()).map(({ slot, state }) => [slot, state]),
+        told.map((slot) => [slot, 'up']),
+      )
+      assert.equal(await slotsWithRows(ovs), told)
+      assert.equal(await slotsWithLinks(host), told)
+      assert.equal((await host.cleanup()).removed, [])
+      await eachReachesTheNext(host, told.slice(0, 40))
+    }),
+)
+
+ovsTest(
   'SIGTERM during 500 plugs of a program that does not heed it: `cleanup` leaves only whole ports',
   () =>
     onOvs(500, {}, async (laid) => {
@@ -194,6 +226,10 @@ ovsTest(
 )
 
 test.run()
+
+interface BatchResult {
+  result?: { slot: number }
+}
 
 /** Sends SIGTERM to a process as soon as so much has happened. */
 async function terminateAt(pid: number, enough: () => Promise<boolean>): Promise<void> {
