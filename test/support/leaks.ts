@@ -29,8 +29,7 @@ export interface Snapshot {
 export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
   // Programs first: the descriptors that Node opens to start its first one stay.
   const things = [
-    ...(await links()),
-    ...(await routes()),
+    ...(await network()),
     ...(options.ovs === undefined ? [] : await rows(options.ovs)),
     ...namespaces(),
     ...mounts(),
@@ -67,11 +66,27 @@ function moreThan(before: Snapshot, now: Snapshot): string[] {
   })
 }
 
-async function links(): Promise<string[]> {
-  const shown = JSON.parse(await run('ip', ['-json', 'address'])) as {
-    ifname: string
-    addr_info: { local: string; prefixlen: number; scope: string }[]
-  }[]
+/** Links with their addresses, and routes, by one program: it is run before and after each test. */
+async function network(): Promise<string[]> {
+  const input = 'address\nroute show table all\n'
+  const [shown, routed] = documents(await run('ip', ['-json', '-batch', '-'], { input })) as [
+    Shown[],
+    Routed[],
+  ]
+  return [...links(shown), ...routes(routed)]
+}
+
+/** The JSON documents that `ip` has printed, each from the beginning of a line. */
+function documents(printed: string): unknown[] {
+  return printed.split(/\n(?=\[)/).map((text) => JSON.parse(text) as unknown)
+}
+
+interface Shown {
+  ifname: string
+  addr_info: { local: string; prefixlen: number; scope: string }[]
+}
+
+function links(shown: readonly Shown[]): string[] {
   return shown.flatMap(({ ifname, addr_info }) => [
     `link ${ifname}`,
     ...addr_info
@@ -81,14 +96,15 @@ async function links(): Promise<string[]> {
   ])
 }
 
-async function routes(): Promise<string[]> {
-  const shown = JSON.parse(await run('ip', ['-json', 'route', 'show', 'table', 'all'])) as {
-    dst: string
-    gateway?: string
-    dev?: string
-  }[]
+interface Routed {
+  dst: string
+  gateway?: string
+  dev?: string
+}
+
+function routes(routed: readonly Routed[]): string[] {
   return (
-    shown
+    routed
       // As for the address that they are for.
       .filter(({ dst }) => !dst.startsWith('fe80:'))
       .map(({ dst, gateway, dev }) => `route ${dst} by ${gateway ?? 'link'} of ${dev ?? 'no device'}`)
