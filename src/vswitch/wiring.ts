@@ -88,15 +88,39 @@ export function checkRequest(request: PlugRequest): void {
   if (request.defaultRoute !== undefined && typeof request.defaultRoute !== 'boolean') {
     throw noBoolean('plug', 'defaultRoute', request.defaultRoute)
   }
-  checkNics(request)
   if (request.announce !== undefined && typeof request.announce !== 'boolean') {
     throw noBoolean('plug', 'announce', request.announce)
   }
+  if (isPlain(request)) return
+  checkNics(request)
   portVlan(request)
   policing(request)
   portRoutes(request)
   portSysctls(request)
 }
+
+/** Asks for nothing besides an interface with addresses, as most do: there is nothing more to look at. */
+function isPlain(request: PlugRequest): boolean {
+  return (
+    request.internal === undefined &&
+    request.dualNic === undefined &&
+    request.vlan === undefined &&
+    request.trunks === undefined &&
+    request.ingressRate === undefined &&
+    request.ingressBurst === undefined &&
+    request.routes === undefined &&
+    request.sysctls === undefined
+  )
+}
+
+const PLAIN = {
+  internal: false,
+  dualNic: false,
+  vlan: undefined,
+  policing: undefined,
+  routes: [],
+  sysctls: [],
+} satisfies Partial<Wiring>
 
 /** A MAC that was asked for. Throws MAC_TAKEN when it is another slot's by rule, whether or not that holds a port. */
 function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'name' | 'subnet'>): string {
@@ -122,15 +146,13 @@ export function wire(
   target: ResolvedTarget,
   slot: number,
 ): Wiring {
-  if (vswitch.kind === 'bridge') checkForBridge(request)
-  if (!vswitch.polices) checkUnlimited(request)
   const address = slotAddress(vswitch.subnet, slot, vswitch.ipv6Prefix)
   const mac = request.mac === undefined ? address.mac : macFor(slot, request.mac, vswitch)
   const mtu = request.mtu ?? DEFAULT_MTU
   const ifname = request.ifname ?? 'eth*'
-  const sysctls = portSysctls(request)
-  const ipv6 = hasIpv6 && mtu >= IPV6_MIN_MTU && !disablesIpv6(sysctls, ifname)
-  const routes = portRoutes(request)
+  const settings = isPlain(request) ? PLAIN : settingsOf(vswitch, request, slot)
+  const { routes } = settings
+  const ipv6 = hasIpv6 && mtu >= IPV6_MIN_MTU && !disablesIpv6(settings.sysctls, ifname)
   checkFamilies(routes, ipv6)
   const routed = routes.some(({ family, destination }) => family === 'ipv4' && destination === 'default')
   return {
@@ -143,13 +165,27 @@ export function wire(
     address,
     ipv6,
     gateway: routed || request.defaultRoute === false ? undefined : vswitch.subnet.address,
-    ...nics(vswitch.kind, request, slot),
+    internal: settings.internal,
+    dualNic: settings.dualNic,
     alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
+    vlan: settings.vlan,
+    policing: settings.policing,
+    routes,
+    sysctls: settings.sysctls,
+    announce: (request.announce ?? mac !== address.mac) ? moment(vswitch.kind) : undefined,
+  }
+}
+
+/** What a request asks for that not every port has. Throws UNSUPPORTED. */
+function settingsOf(vswitch: Pick<Backend, 'kind' | 'polices'>, request: PlugRequest, slot: number) {
+  if (vswitch.kind === 'bridge') checkForBridge(request)
+  if (!vswitch.polices) checkUnlimited(request)
+  return {
+    ...nics(vswitch.kind, request, slot),
     vlan: portVlan(request),
     policing: policing(request),
-    routes,
-    sysctls,
-    announce: (request.announce ?? mac !== address.mac) ? moment(vswitch.kind) : undefined,
+    routes: portRoutes(request),
+    sysctls: portSysctls(request),
   }
 }
 

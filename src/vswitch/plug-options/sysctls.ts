@@ -45,6 +45,7 @@ export function portSysctls({ sysctls = {} }: Pick<PlugOptions, 'sysctls'>): Por
 
 /** Whether these settings leave the interface without IPv6. */
 export function disablesIpv6(sysctls: readonly PortSysctl[], ifname: string): boolean {
+  if (sysctls.length === 0) return false
   const places = ['all', '{ifname}', ifname].map((place) => `ipv6/conf/${place}/disable_ipv6`)
   return sysctls.some(({ key, value }) => places.includes(key) && Number(value) !== 0)
 }
