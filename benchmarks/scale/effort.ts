@@ -17,10 +17,10 @@ export interface ScaleEffort {
 }
 
 export const EFFORT: ScaleEffort = {
-  full: { slots: 1000, rounds: 3 },
-  slowRounds: 2,
-  bulk: { ports: 100, rounds: 7 },
-  fills: { ports: [0, 250, 500, 750, 1000], samples: 2 },
+  full: { slots: 1000, rounds: 2 },
+  slowRounds: 1,
+  bulk: { ports: 100, rounds: 5 },
+  fills: { ports: [0, 250, 500, 750, 1000], samples: 3 },
   churn: { slots: 500, out: 32, cycles: 12 },
   replug: { slots: 100, of: 10, times: 3 },
   flows: { count: 1000, rounds: 5, calls: 4 },
