@@ -38,7 +38,7 @@ export function ovsDocker(env: NodeJS.ProcessEnv, directory: string, pids: strin
   const bridge = 'ovsdocker'
   createOvsBridge(bridge, env)
   const programs = `${directory}/programs`
-  mkdirSync(programs)
+  mkdirSync(programs, { recursive: true })
   copyFileSync(sourcePath('benchmarks/peers/docker-inspect.sh'), `${programs}/docker`)
   chmodSync(`${programs}/docker`, 0o755)
   return script('ovs-docker', 'ovs-docker.sh', bridge, {
