@@ -3,7 +3,7 @@
  * Closes with a line that is exactly `N passed, N failed, N skipped`.
  *
  * --tests DIRECTORY    where the compiled tests are; default: where this file is
- * --timeout SECONDS    for each file; default 120
+ * --timeout SECONDS    for each file; default 300
  * --jobs N             how many integration test files at a time; default 1
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -26,7 +26,7 @@ const { values, positionals: words } = parseArgs({
   allowPositionals: true,
   options: {
     tests: { type: 'string', default: here },
-    timeout: { type: 'string', default: '120' },
+    timeout: { type: 'string', default: '300' },
     jobs: { type: 'string', default: '1' },
   },
 })
