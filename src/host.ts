@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs'
 import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from './addressing/ipv6-prefix.js'
 import { lowestFreeSlots } from './addressing/slot.js'
 import { parseSubnet, type Subnet } from './addressing/subnet.js'
-import { type CleanupOptions, type CleanupReport, cleanup, type Sight } from './cleanup.js'
+import { type CleanupOptions, type CleanupReport, cleanup } from './cleanup/cleanup.js'
+import type { Sight } from './cleanup/finding.js'
 import { SlotContainers } from './containers/slot-containers.js'
 import { DockerEngine } from './docker/engine.js'
 import { EcdockError, type ErrorCode } from './errors.js'
@@ -18,13 +19,8 @@ import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } fr
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
 import { checkVswitchOptions } from './vswitch/options.js'
 import { ovsBackend } from './vswitch/ovs/backend.js'
-import {
-  createOvsBridge,
-  deleteOvsBridge,
-  isLeftOver,
-  listOvsBridges,
-  type OvsBridge,
-} from './vswitch/ovs/bridge.js'
+import { createOvsBridge, deleteOvsBridge, listOvsBridges, type OvsBridge } from './vswitch/ovs/bridge.js'
+import { databaseView } from './vswitch/ovs/database-view.js'
 import { OpenVswitch } from './vswitch/ovs/open-vswitch.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
@@ -133,10 +129,10 @@ export class Host {
 
   /** All vswitches, by kind and name. Those of Open vSwitch are left out when OVSDB cannot be reached. */
   async vswitches(): Promise<Vswitch[]> {
-    const { vswitches, isLeftOver } = await this.#look()
+    const { vswitches, database } = await this.#look()
     // Not to have Open vSwitch is usual; to have one that hangs is not.
-    if (isLeftOver instanceof EcdockError && isLeftOver.code !== 'OVSDB_UNREACHABLE') {
-      process.emitWarning(`Vswitches of Open vSwitch were left out: ${isLeftOver.message}`, 'EcdockWarning')
+    if (database instanceof EcdockError && database.code !== 'OVSDB_UNREACHABLE') {
+      process.emitWarning(`Vswitches of Open vSwitch were left out: ${database.message}`, 'EcdockWarning')
     }
     return [...vswitches]
   }
@@ -170,13 +166,10 @@ export class Host {
   async #look(): Promise<Sight> {
     const bridges = (await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record)))
     const ovs = await this.#ovsIfThere()
-    if (ovs instanceof EcdockError) return { vswitches: bridges, isLeftOver: ovs }
+    if (ovs instanceof EcdockError) return { vswitches: bridges, database: ovs }
     const { client } = ovs
     const others = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, ovs)))
-    return {
-      vswitches: [...bridges, ...others],
-      isLeftOver: (name, record) => isLeftOver(client, name, record),
-    }
+    return { vswitches: [...bridges, ...others], database: databaseView(client) }
   }
 
   #switch(backend: Backend): Vswitch {

@@ -1,4 +1,5 @@
-export type { CleanupOptions, CleanupReport, FailedRemoval, Removal } from './cleanup.js'
+export type { CleanupOptions, CleanupReport, FailedRemoval } from './cleanup/cleanup.js'
+export type { Removal } from './cleanup/finding.js'
 export type {
   RestartOptions,
   SlotContainer,

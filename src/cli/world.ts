@@ -1,4 +1,4 @@
-import type { CleanupOptions, CleanupReport } from '../cleanup.js'
+import type { CleanupOptions, CleanupReport } from '../cleanup/cleanup.js'
 import type { SlotContainers } from '../containers/slot-containers.js'
 import type { HostOptions } from '../host.js'
 import type { Kernel } from '../kernel/kernel.js'

@@ -61,7 +61,7 @@ export async function deleteHostSides(
 
 export function vswitchDeleted(name: string, cause?: unknown): EcdockError {
   return new EcdockError('VSWITCH_NOT_FOUND', 'find vswitch', `vswitch ${name} has been deleted`, {
-    hint: '"ecdock-fast ls" shows the vswitches.',
+    hint: '"ecdock-fast cleanup" removes what is left of it; "ecdock-fast ls" shows the vswitches.',
     cause,
   })
 }

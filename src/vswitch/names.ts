@@ -87,6 +87,13 @@ export function standingNames(vswitch: string, slot: number): StandingNames {
   return { port: `${vswitch}-p${slot}`, inner: `${vswitch}-u${slot}`, bridge: `${vswitch}-b${slot}` }
 }
 
+/** The slot of a name that {@link standingNames} made for this vswitch; undefined for every other name. */
+export function slotOfStandingName(vswitch: string, name: string): number | undefined {
+  if (!name.startsWith(`${vswitch}-`)) return undefined
+  const digits = /^[pub]([1-9]\d{0,9})$/.exec(name.slice(vswitch.length + 1))?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
 export interface StandingNames {
   /** The port of Open vSwitch, in its own namespace. */
   port: string

@@ -80,18 +80,26 @@ export function slotAlias(vswitch: string, slot: number, ovsdb: string | undefin
 }
 
 /** The record of such an alias, undefined for every other. */
-export function parseSlotAlias(alias: string): { vswitch: string; slot: number; ovsdb?: string } | undefined {
+export function parseSlotAlias(
+  alias: string,
+): { vswitch: string; slot: number; ovsdb: string | undefined } | undefined {
   const words = parse(alias, 'slot')
   const vswitch = words?.get('vswitch')
   const slot = Number(words?.get('slot'))
   if (vswitch === undefined || !Number.isSafeInteger(slot)) return undefined
-  const ovsdb = words?.get('ovsdb')
-  return { vswitch, slot, ...(ovsdb !== undefined && { ovsdb }) }
+  return { vswitch, slot, ovsdb: words?.get('ovsdb') }
 }
 
 /** The alias of the loopback in the namespace that holds the slots of a vswitch of kind `ovs`. */
-export function slotsAlias(vswitch: string): string {
-  return `${MARK} slots vswitch=${vswitch}`
+export function slotsAlias(vswitch: string, ovsdb: string | undefined): string {
+  return `${MARK} slots vswitch=${vswitch}${ovsdb === undefined ? '' : ` ovsdb=${ovsdb}`}`
+}
+
+/** The record of such an alias, undefined for every other. */
+export function parseSlotsAlias(alias: string): { vswitch: string; ovsdb: string | undefined } | undefined {
+  const words = parse(alias, 'slots')
+  const vswitch = words?.get('vswitch')
+  return vswitch === undefined ? undefined : { vswitch, ovsdb: words?.get('ovsdb') }
 }
 
 /** The alias of the loopback in the namespace of a vswitch of kind `bridge`, and of the switch's own links. */

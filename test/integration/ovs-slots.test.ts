@@ -2,6 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
+import { LINK_GROUP } from '../../src/vswitch/record.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
@@ -9,6 +10,7 @@ import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
 import { run } from '../support/process.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
@@ -110,6 +112,104 @@ ovsTest('a namespace of the name that its slots need, but of somebody else, is l
   }),
 )
 
+ovsTest(
+  'when somebody has deleted the bridge, `cleanup` removes what is left of its slots, and only that',
+  () =>
+    onOvs(3, 2, async ({ ovs, host, vswitch }) => {
+      // One has a standing port, one has none; slot 2 is empty.
+      for (const slot of [1, 3]) await vswitch.plug({ netns: `t${slot}` }, { slot })
+      await host.kernel.createNamespaces(['ecdock-mine'], 'ecdock-fast slots vswitch=other ovsdb=01234567')
+      await host.kernel.createNamespaces(['ecdock-theirs'])
+      await ovs.vsctl('del-br', 'ovs0')
+      const left = await namesLeft(host)
+      try {
+        const other = await startOvs({ vswitchd: false })
+        for (const ovsdb of [other.ovsdb, 'unix:/nowhere/db.sock']) {
+          const elsewhere = await Host.open({ ovsdb })
+          const { removed, skipped } = await elsewhere.cleanup()
+          assert.equal(removed, [])
+          assert.match(skipped.join(), /left alone \(.*ovs0.*\)/)
+          assert.equal(await namesLeft(host), left)
+          await elsewhere.close()
+        }
+        await other.stop()
+
+        const planned = await host.cleanup({ dryRun: true })
+        assert.equal(await namesLeft(host), left)
+        const { removed, failed } = await host.cleanup()
+        assert.equal(
+          removed.map(({ kind, name }) => `${kind} ${name}`),
+          ['vswitch ovs0', 'link ovs0-s3'],
+        )
+        assert.equal(removed, planned.removed)
+        assert.equal(failed, [])
+        assert.equal(await namesLeft(host), ['ecdock-mine', 'ecdock-theirs', 't1: lo', 't3: lo'])
+      } finally {
+        await host.kernel.deleteNamespaces(['ecdock-mine', 'ecdock-theirs'])
+        await host.createVswitch(OVS0)
+      }
+    }),
+)
+
+ovsTest(
+  'a bridge that somebody has deleted is made again: `cleanup` removes what the first one has left',
+  () =>
+    onOvs(3, 3, async ({ ovs, host, vswitch }) => {
+      await vswitch.plug({ netns: 't1' }, { slot: 1 })
+      await ovs.vsctl('del-br', 'ovs0')
+      const again = await host.createVswitch(OVS0)
+      // A slot that is made ready anew takes the place of what is left of it.
+      await again.reserve([3])
+      await again.plug({ netns: 't3' }, { slot: 3 })
+      const { removed, failed } = await host.cleanup()
+      assert.equal(
+        removed.map(({ kind, name }) => `${kind} ${name}`),
+        ['port ovs0-s1', 'slot ovs0-s1', 'slot ovs0-s2'],
+      )
+      assert.equal(failed, [])
+      const slot = (n: number) => [`ecdock-ovs0: ovs0-b${n}`, `ecdock-ovs0: ovs0-u${n}`, `host: ovs0-p${n}`]
+      assert.equal(
+        await namesLeft(host),
+        [
+          'ecdock-ovs0',
+          'ecdock-ovs0: lo',
+          'ecdock-ovs0: ovs0-s3',
+          ...slot(3),
+          't1: lo',
+          't3: eth0',
+          't3: lo',
+        ].sort(),
+      )
+      await again.plug({ netns: 't1' }, { slot: 1 })
+      await megabyteEachWay('/run/netns/t1', '/run/netns/t3', '10.0.0.3')
+      assert.equal((await host.cleanup()).removed, [])
+    }),
+)
+
+ovsTest(
+  'a standing port that a crash has cut short keeps its slot from being used until `cleanup` removes it',
+  () =>
+    onOvs(1, 1, async ({ host, vswitch }) => {
+      const marked = ['group', String(LINK_GROUP), 'type', 'veth', 'peer', 'name', 'ovs0-u2']
+      await run('ip', ['link', 'add', 'ovs0-p2', ...marked, 'netns', 'ecdock-ovs0'])
+      // Not ours: it is not in our group.
+      await run('ip', ['-n', 'ecdock-ovs0', 'link', 'add', 'ovs0-b3', 'type', 'bridge'])
+      for (const slot of [2, 3]) {
+        const error = await refusal(vswitch.reserve([slot]), 'KERNEL')
+        assert.match(error.hint ?? '', /cleanup/)
+      }
+      const { removed } = await host.cleanup()
+      assert.equal(
+        removed.map(({ kind, name }) => `${kind} ${name}`),
+        ['slot ovs0-s2'],
+      )
+      await vswitch.reserve([2])
+      await refusal(vswitch.reserve([3]), 'KERNEL')
+      await vswitch.plug({ netns: 't1' }, { slot: 2 })
+      await run('ip', ['-n', 'ecdock-ovs0', 'link', 'delete', 'ovs0-b3'])
+    }),
+)
+
 test.run()
 
 interface Laid {
@@ -158,6 +258,19 @@ async function eachReachesTheNext(host: Host, count: number): Promise<void> {
     left = [...left.slice(20), ...lost]
   }
   assert.equal(left, [], 'slots without an answer')
+}
+
+/** What of `ovs0` and its targets there is besides Open vSwitch's own, sorted. */
+async function namesLeft(host: Host): Promise<string[]> {
+  const names = (await host.kernel.links(''))
+    .filter(({ name }) => name.startsWith('ovs0-'))
+    .map(({ name }) => `host: ${name}`)
+  for (const { name, path } of await host.kernel.namespaces()) {
+    if (name.startsWith('ecdock-')) names.push(name)
+    if (!['ecdock-ovs0', 't1', 't3'].includes(name)) continue
+    names.push(...(await host.kernel.links(path)).map((link) => `${name}: ${link.name}`))
+  }
+  return names.sort()
 }
 
 /** The database's last transaction that was waited for, and the interfaces that vswitchd can see, by index. */

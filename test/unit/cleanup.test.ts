@@ -1,9 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cleanup, type Sight } from '../../src/cleanup.js'
+import { cleanup } from '../../src/cleanup/cleanup.js'
+import type { Sight } from '../../src/cleanup/finding.js'
 import { EcdockError } from '../../src/errors.js'
 import type { Kernel, Link } from '../../src/kernel/kernel.js'
-import { LINK_GROUP, type PortRecord } from '../../src/vswitch/record.js'
+import type { DatabaseView } from '../../src/vswitch/ovs/database-view.js'
+import { LINK_GROUP } from '../../src/vswitch/record.js'
 import type { Port, Vswitch } from '../../src/vswitch/vswitch.js'
 
 /** A vswitch of kind `ovs` whose ports are all ghosts; unplugging a slot fails with the error that is given for it. */
@@ -38,6 +40,15 @@ function kernelWith(aliases: Record<string, string>) {
   return { kernel, deleted }
 }
 
+/** Marks name it 0123abcd. */
+function database({ bridges = [], ports = [] }: { bridges?: string[]; ports?: string[] }): DatabaseView {
+  return {
+    isNamedBy: ({ ovsdb }) => ovsdb === '0123abcd',
+    hasBridge: (name) => bridges.includes(name),
+    hasPort: (name) => ports.includes(name),
+  }
+}
+
 const containers = { list: async () => [] } as never
 const away = new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', 'No OVSDB server can be reached.')
 const lost = new EcdockError('OVSDB_LOST', 'ovsdb', 'The connection was lost.')
@@ -50,7 +61,7 @@ function world(kernel: Kernel, sight: Sight) {
 test('what cannot be removed does not keep the rest from being removed', async () => {
   const { vswitch, unplugged } = ghosts('ovs0', [1, 2, 3], { 1: lost, 2: empty })
   const { kernel } = kernelWith({})
-  const report = await cleanup(world(kernel, { vswitches: [vswitch], isLeftOver: away }))
+  const report = await cleanup(world(kernel, { vswitches: [vswitch], database: away }))
   assert.equal(unplugged, [3])
   assert.equal(
     report.removed.map(({ name }) => name),
@@ -70,7 +81,7 @@ test('a vswitch whose ports cannot be read does not keep the others from being l
     ports: () => Promise.reject(lost),
   } as Vswitch
   const { kernel } = kernelWith({})
-  const report = await cleanup(world(kernel, { vswitches: [broken, vswitch], isLeftOver: away }))
+  const report = await cleanup(world(kernel, { vswitches: [broken, vswitch], database: away }))
   assert.equal(unplugged, [7])
   assert.equal(report.skipped, ['The ports of ovs0 were not looked at: The connection was lost.'])
 })
@@ -79,7 +90,7 @@ const PORT = 'ecdock-fast port vswitch=ovs0 slot=1 ifname=eth0 netns=1 mac=52:00
 
 test('a port is left alone when OVSDB does not say whether its vswitch is gone', async () => {
   const { kernel, deleted } = kernelWith({ 'ovs0-s1': `${PORT} target=netns:a` })
-  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver: away }))
+  const report = await cleanup(world(kernel, { vswitches: [], database: away }))
   assert.equal(report.removed, [])
   assert.equal(report.skipped, [
     'What may be ports of Open vSwitch was left alone (ovs0-s1): No OVSDB server can be reached.',
@@ -93,10 +104,34 @@ test('a port is removed only when its own database says that its vswitch is gone
     'ovs0-s2': `${PORT} ovsdb=99999999 target=netns:a`,
     'ovs0-s3': `${PORT} target=netns:a`,
   })
-  const isLeftOver = (_name: string, { ovsdb }: PortRecord) => ovsdb === '0123abcd'
-  const report = await cleanup(world(kernel, { vswitches: [], isLeftOver }))
+  const report = await cleanup(world(kernel, { vswitches: [], database: database({}) }))
   assert.equal(deleted, [1])
   assert.match(report.skipped.join(), /left alone \(ovs0-s2, ovs0-s3\): they may belong to another database/)
+  for (const has of [{ bridges: ['ovs0'] }, { ports: ['ovs0-s1'] }]) {
+    const others = await cleanup(world(kernel, { vswitches: [], database: database(has) }))
+    assert.equal(others.removed, [])
+  }
+})
+
+const SLOT = 'ecdock-fast slot vswitch=ovs0 slot'
+
+test('what stays of slots is removed only when its own database has no port of them', async () => {
+  const { kernel, deleted } = kernelWith({
+    'ovs0-p1': `${SLOT}=1 ovsdb=0123abcd`,
+    'ovs0-p2': `${SLOT}=2 ovsdb=0123abcd`,
+    'ovs0-p3': `${SLOT}=3 ovsdb=99999999`,
+    'ovs0-p4': '',
+    foreign: `${SLOT}=2 ovsdb=0123abcd`,
+  })
+  const known = database({ bridges: ['ovs0'], ports: ['ovs0-p1'] })
+  const report = await cleanup(world(kernel, { vswitches: [], database: known }))
+  assert.equal(
+    report.removed.map(({ kind, name }) => `${kind} ${name}`),
+    ['slot ovs0-s2'],
+  )
+  // Deleted twice, because here all namespaces have the same interfaces.
+  assert.equal([...new Set(deleted)], [2])
+  assert.match(report.skipped.join(), /left alone \(ecdock-ovs0\): they may belong to another database/)
 })
 
 test.run()

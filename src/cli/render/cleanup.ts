@@ -1,4 +1,4 @@
-import type { CleanupReport } from '../../cleanup.js'
+import type { CleanupReport } from '../../cleanup/cleanup.js'
 
 export function cleanupText(report: CleanupReport): string {
   const verb = report.dryRun ? 'would remove' : 'removed'

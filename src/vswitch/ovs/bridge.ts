@@ -6,13 +6,7 @@ import type { Step } from '../../kernel/plan.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { insert, mutate, type Operation } from '../../ovsdb/operations.js'
 import { named, type Uuid } from '../../ovsdb/value.js'
-import {
-  type PortRecord,
-  parsePortAlias,
-  parseSlotAlias,
-  type VswitchRecord,
-  vswitchRecord,
-} from '../record.js'
+import { parsePortAlias, parseSlotAlias, type VswitchRecord, vswitchRecord } from '../record.js'
 import { creationFailure, requireVacant } from '../vacancy.js'
 import { BRIDGE_KEYS, databaseMark } from './marks.js'
 import { requireBridge } from './own-rows.js'
@@ -70,12 +64,12 @@ export async function createOvsBridge(
 
 export async function deleteOvsBridge(kernel: Kernel, client: OvsdbClient, name: string): Promise<void> {
   const bridge = requireBridge(client, name)
-  await Promise.all([deleteInterfaces(kernel, name), deleteRow(client, bridge.uuid)])
+  await Promise.all([deleteInterfaces(kernel, name, databaseMark(client)), deleteRow(client, bridge.uuid)])
 }
 
 /** Those of all ports of a bridge, and the namespace of its standing ports. */
-async function deleteInterfaces(kernel: Kernel, name: string): Promise<void> {
-  await deleteStandingNetns(kernel, name)
+async function deleteInterfaces(kernel: Kernel, name: string, ovsdb: string | undefined): Promise<void> {
+  await deleteStandingNetns(kernel, name, ovsdb)
   const links = (await kernel.links('')).filter(
     ({ alias }) => parsePortAlias(alias)?.vswitch === name || parseSlotAlias(alias)?.vswitch === name,
   )
@@ -94,16 +88,6 @@ export function listOvsBridges(client: OvsdbClient): OvsBridge[] {
     if (record !== undefined) bridges.push({ ...record, usermode: row.datapath_type === 'netdev' })
   }
   return bridges.sort((a, b) => a.name.localeCompare(b.name))
-}
-
-/**
- * Whether an interface that carries the mark of a port is left over from a vswitch of this database which is gone. A
- * port of a vswitch that the database does not know may as well belong to another database on this host.
- */
-export function isLeftOver(client: OvsdbClient, name: string, record: PortRecord): boolean {
-  const { replica } = client
-  const known = replica.byName('Bridge', record.vswitch) ?? replica.byName('Port', name)
-  return known === undefined && record.ovsdb !== undefined && record.ovsdb === databaseMark(client)
 }
 
 async function checkVacant(

@@ -13,7 +13,7 @@ export function requireBridge(client: OvsdbClient, name: string): BridgeRow {
   const bridge = client.replica.byName('Bridge', name)
   if (bridge !== undefined) return bridge
   throw new EcdockError('VSWITCH_NOT_FOUND', 'ovs', `Open vSwitch has no bridge ${name}`, {
-    hint: '"ecdock-fast ls" shows the vswitches.',
+    hint: 'If it was deleted, "ecdock-fast cleanup" removes what is left of it; "ecdock-fast ls" shows the vswitches.',
   })
 }
 

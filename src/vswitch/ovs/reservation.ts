@@ -12,6 +12,8 @@ import { portError } from './verdict.js'
 
 /** How long another process that makes the same standing port may take, in ms. */
 const OTHERS_MS = 2000
+/** Slots whose interfaces are made before their rows are written. */
+const SLOTS_AT_A_TIME = 256
 
 type Ended = EcdockError | undefined
 
@@ -30,7 +32,7 @@ export async function makeReady(
   const key = (slot: number) => `${sw.name}/${slot}`
   const own = [...new Set(missing)].filter((slot) => !reservations.has(key(slot)))
   if (own.length > 0) {
-    const making = makeSome(sw, own, around)
+    const making = makeAll(sw, own, around)
     for (const slot of own) {
       const one = making.then((errors) => errors.get(slot)).finally(() => reservations.delete(key(slot)))
       reservations.set(key(slot), one)
@@ -42,6 +44,20 @@ export async function makeReady(
     if (error !== undefined) errors.set(slot, error)
   })
   await Promise.all(waiting)
+  return errors
+}
+
+/** What has interfaces and no rows for long would be taken for what a crash has left. Never throws. */
+async function makeAll(
+  sw: OvsSwitch,
+  slots: readonly number[],
+  around: Surroundings,
+): Promise<Map<number, EcdockError>> {
+  const errors = new Map<number, EcdockError>()
+  for (let at = 0; at < slots.length; at += SLOTS_AT_A_TIME) {
+    const some = await makeSome(sw, slots.slice(at, at + SLOTS_AT_A_TIME), around)
+    for (const [slot, error] of some) errors.set(slot, error)
+  }
   return errors
 }
 

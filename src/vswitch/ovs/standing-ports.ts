@@ -24,7 +24,7 @@ export async function makeStanding(
   slots: readonly number[],
   options: { usermode: boolean; ovsdb: string | undefined },
 ): Promise<(EcdockError | undefined)[]> {
-  await ensureNetns(kernel, vswitch, hasIpv6)
+  await ensureNetns(kernel, vswitch, options.ovsdb, hasIpv6)
   const errors: (EcdockError | undefined)[] = []
   for (let at = 0; at < slots.length; at += SLOTS_A_CALL) {
     const some = slots.slice(at, at + SLOTS_A_CALL)
@@ -53,12 +53,16 @@ export async function removeStanding(
   }
 }
 
-/** Deletes the namespace of a vswitch's standing ports with what is in it, if there is one of ours. */
-export async function deleteStandingNetns(kernel: Kernel, vswitch: string): Promise<void> {
+/** Deletes the namespace of the standing ports of a vswitch in this database, with what is in it, if there is one. */
+export async function deleteStandingNetns(
+  kernel: Kernel,
+  vswitch: string,
+  ovsdb: string | undefined,
+): Promise<void> {
   const netns = standingNetns(vswitch)
   try {
     const links = await kernel.links(netns)
-    if (!links.some(({ name, alias }) => name === 'lo' && alias === slotsAlias(vswitch))) return
+    if (!links.some(({ name, alias }) => name === 'lo' && alias === slotsAlias(vswitch, ovsdb))) return
     // All links first: when a namespace dies with links in it, the kernel takes them away some time later.
     const ours = links.filter(({ group }) => group === LINK_GROUP).map((link) => link.ifindex)
     await kernel.deleteLinks(netns, ours)
@@ -99,15 +103,20 @@ function standingPlan(
   return { steps }
 }
 
-async function ensureNetns(kernel: Kernel, vswitch: string, hasIpv6: boolean): Promise<void> {
+async function ensureNetns(
+  kernel: Kernel,
+  vswitch: string,
+  ovsdb: string | undefined,
+  hasIpv6: boolean,
+): Promise<void> {
   const name = vswitchNetns(vswitch)
   const netns = standingNetns(vswitch)
   try {
-    await kernel.createNamespaces([name], slotsAlias(vswitch))
+    await kernel.createNamespaces([name], slotsAlias(vswitch, ovsdb))
   } catch (error) {
     if (!(error instanceof EcdockError) || error.code !== 'NETNS_EXISTS') throw error
     const [loopback] = await kernel.linksByName(netns, ['lo'])
-    if (loopback?.alias === slotsAlias(vswitch)) return
+    if (loopback?.alias === slotsAlias(vswitch, ovsdb)) return
     const message = `there is a namespace ${name} that is not of vswitch ${vswitch}`
     throw new EcdockError('NETNS_EXISTS', 'reserve slots', message, {
       hint: `Delete it: ip netns delete ${name}`,

@@ -1,27 +1,15 @@
 import { setTimeout } from 'node:timers/promises'
-import type { SlotContainers } from './containers/slot-containers.js'
-import { asEcdockError, EcdockError } from './errors.js'
-import type { Kernel, Link } from './kernel/kernel.js'
-import { bridgeNetns, deleteBridge, listUnfinishedBridges } from './vswitch/bridge.js'
-import { hostIfname, slotOfHostIfname } from './vswitch/names.js'
-import { LINK_GROUP, type PortRecord, parsePortAlias } from './vswitch/record.js'
-import type { Vswitch } from './vswitch/vswitch.js'
+import type { SlotContainers } from '../containers/slot-containers.js'
+import { asEcdockError, EcdockError } from '../errors.js'
+import type { Kernel } from '../kernel/kernel.js'
+import { bridgeNetns, deleteBridge, listUnfinishedBridges } from '../vswitch/bridge.js'
+import { hostIfname } from '../vswitch/names.js'
+import type { Vswitch } from '../vswitch/vswitch.js'
+import type { Finding, Removal, Sight } from './finding.js'
+import { strayLinks } from './stray-links.js'
 
 /** Between the two looks that decide what is left behind, in ms. */
 const SECOND_LOOK_MS = 1000
-/** Names that a sentence about many of them shows. */
-const NAMES_SHOWN = 5
-
-export interface Removal {
-  /**
-   * `port`: with its rows; `link`: an interface that belongs to no port; `vswitch`: one that is half made; `slot`: the rows
-   * and the flow of an empty one; `mirror`: one of slots that are no more.
-   */
-  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror'
-  name: string
-  /** For people, such as `its device is gone`. */
-  why: string
-}
 
 export interface FailedRemoval extends Removal {
   error: EcdockError
@@ -44,25 +32,10 @@ export interface CleanupReport {
   skipped: string[]
 }
 
-/** The vswitches of this host at one moment. */
-export interface Sight {
-  vswitches: readonly Vswitch[]
-  /**
-   * Whether an interface of the host with the mark of a port is left over from a vswitch of Open vSwitch which is
-   * gone; or, when OVSDB did not answer, why.
-   */
-  isLeftOver: ((name: string, record: PortRecord) => boolean) | EcdockError
-}
-
 interface World {
   kernel: Kernel
   containers: SlotContainers
   look: () => Promise<Sight>
-}
-
-/** A removal, and how it is done. */
-interface Finding extends Removal {
-  remove: () => Promise<void>
 }
 
 /**
@@ -213,54 +186,6 @@ async function endedContainers(
     skipped.push(`Ended containers were not looked for: ${error.message}`)
   }
   return found
-}
-
-/** What a crash left between making an interface and connecting it. */
-async function strayLinks(
-  kernel: Kernel,
-  { vswitches, isLeftOver }: Sight,
-  skipped: string[],
-): Promise<Finding[]> {
-  const found: Finding[] = []
-  const doubtful: string[] = []
-  const finding = (netns: string, { name, ifindex }: Link): Finding => {
-    const remove = () => kernel.deleteLinks(netns, [ifindex])
-    return { kind: 'link', name, why: 'it belongs to no port', remove }
-  }
-  for (const link of await kernel.links('')) {
-    const record = link.kind === 'veth' ? parsePortAlias(link.alias) : undefined
-    if (record === undefined) {
-      if (isUnmarked(link, vswitches, 'ovs')) found.push(finding('', link))
-    } else if (!vswitches.some(({ name }) => name === record.vswitch)) {
-      if (isLeftOver instanceof EcdockError || !isLeftOver(link.name, record)) doubtful.push(link.name)
-      else found.push(finding('', link))
-    }
-  }
-  for (const vswitch of vswitches) {
-    if (vswitch.kind !== 'bridge') continue
-    const netns = bridgeNetns(vswitch.name)
-    for (const link of await kernel.links(netns)) {
-      if (isUnmarked(link, [vswitch], 'bridge')) found.push(finding(netns, link))
-    }
-  }
-  if (doubtful.length > 0) skipped.push(leftAlone(doubtful, isLeftOver))
-  return found
-}
-
-/** Made, but not yet marked: our group, and a name that only a slot of such a vswitch can have. */
-function isUnmarked(link: Link, vswitches: readonly Vswitch[], kind: Vswitch['kind']): boolean {
-  if (link.kind !== 'veth' || link.alias !== '' || link.group !== LINK_GROUP) return false
-  return vswitches.some(
-    (vswitch) => vswitch.kind === kind && slotOfHostIfname(vswitch.name, link.name) !== undefined,
-  )
-}
-
-function leftAlone(names: readonly string[], isLeftOver: Sight['isLeftOver']): string {
-  const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
-  const shown = names.slice(0, NAMES_SHOWN).join(', ') + more
-  return isLeftOver instanceof EcdockError
-    ? `What may be ports of Open vSwitch was left alone (${shown}): ${isLeftOver.message}`
-    : `Ports of a vswitch that this Open vSwitch database does not know were left alone (${shown}): they may belong to another database.`
 }
 
 function portFinding(vswitch: Vswitch, port: { slot: number; hostIfname: string }, why: string): Finding {
