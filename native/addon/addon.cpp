@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "addon/datagrams.h"
 #include "addon/dispatcher.h"
 #include "addon/values.h"
 #include "netlink/address.h"
@@ -79,7 +80,7 @@ Status delete_namespaces(const std::vector<std::string>& names) {
 
 class Addon : public Napi::Addon<Addon> {
  public:
-  Addon(Napi::Env env, Napi::Object exports) : dispatcher_(env) {
+  Addon(Napi::Env env, Napi::Object exports) : dispatcher_(env), datagrams_(env) {
     env.AddCleanupHook([](Addon* self) { self->end(); }, this);
     DefineAddon(exports, {
                              InstanceMethod("execute", &Addon::execute),
@@ -93,6 +94,11 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("namespaces", &Addon::namespaces),
                              InstanceMethod("namespaceId", &Addon::namespace_id),
                              InstanceMethod("probe", &Addon::probe),
+                             InstanceMethod("datagramBind", &Addon::datagram_bind),
+                             InstanceMethod("datagramConnect", &Addon::datagram_connect),
+                             InstanceMethod("datagramSend", &Addon::datagram_send),
+                             InstanceMethod("datagramTake", &Addon::datagram_take),
+                             InstanceMethod("datagramClose", &Addon::datagram_close),
                          });
   }
 
@@ -104,7 +110,14 @@ class Addon : public Napi::Addon<Addon> {
     reading_.stop();
     probing_.stop();
     dispatcher_.close();
+    datagrams_.close();
   }
+
+  Napi::Value datagram_bind(const Napi::CallbackInfo& info) { return datagrams_.bind(info); }
+  Napi::Value datagram_connect(const Napi::CallbackInfo& info) { return datagrams_.connect(info); }
+  Napi::Value datagram_send(const Napi::CallbackInfo& info) { return datagrams_.send(info); }
+  Napi::Value datagram_take(const Napi::CallbackInfo& info) { return datagrams_.take(info); }
+  Napi::Value datagram_close(const Napi::CallbackInfo& info) { return datagrams_.close_one(info); }
 
   template <class T>
   Napi::Value run(const Napi::CallbackInfo& info, worker::Worker& worker, std::function<Result<T>()> work) {
@@ -228,6 +241,7 @@ class Addon : public Napi::Addon<Addon> {
 
   std::atomic<bool> probes_stop_{false};
   Dispatcher dispatcher_;
+  Datagrams datagrams_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
   worker::Worker plumbing_{1, plan::forget_kept_place};
   // Dumps wait for the kernel, and must not hold up a plug.

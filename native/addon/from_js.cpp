@@ -44,6 +44,30 @@ std::optional<std::string> text_argument(const Napi::CallbackInfo& info, size_t 
   return text;
 }
 
+std::optional<uint32_t> u32_argument(const Napi::CallbackInfo& info, size_t index) {
+  const auto number = as_u32(info[index]);
+  if (!number) return type_error(info.Env(), "argument " + std::to_string(index) + " must be a whole number");
+  return number;
+}
+
+std::optional<std::vector<std::span<const uint8_t>>> buffers_argument(const Napi::CallbackInfo& info,
+                                                                      size_t index) {
+  const std::string wanted = "argument " + std::to_string(index) + " must be an array of Uint8Arrays";
+  if (!info[index].IsArray()) return type_error(info.Env(), wanted);
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<std::span<const uint8_t>> buffers;
+  buffers.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array.Get(i);
+    if (!item.IsTypedArray() || item.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+      return type_error(info.Env(), wanted);
+    }
+    const auto bytes = item.As<Napi::Uint8Array>();
+    buffers.emplace_back(bytes.Data(), bytes.ByteLength());
+  }
+  return buffers;
+}
+
 std::optional<std::vector<std::string>> texts_argument(const Napi::CallbackInfo& info, size_t index) {
   const std::string wanted = "argument " + std::to_string(index) + " must be an array of strings";
   if (!info[index].IsArray()) return type_error(info.Env(), wanted);

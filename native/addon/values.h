@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ namespace ecdock::addon {
 
 // Each throws a TypeError into JavaScript and answers nothing when the value is not of its type.
 std::optional<std::string> text_argument(const Napi::CallbackInfo& info, size_t index);
+std::optional<uint32_t> u32_argument(const Napi::CallbackInfo& info, size_t index);
+// The memory is JavaScript's: good for as long as the call lasts.
+std::optional<std::vector<std::span<const uint8_t>>> buffers_argument(const Napi::CallbackInfo& info,
+                                                                      size_t index);
 std::optional<std::vector<std::string>> texts_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<int>> ifindexes_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi::CallbackInfo& info,

@@ -14,6 +14,7 @@ const MISSING: ReadonlySet<ErrorCode> = new Set([
   'OVSDB_UNREACHABLE',
   'OPENFLOW_UNREACHABLE',
   'DOCKER_UNREACHABLE',
+  'VDE_UNREACHABLE',
 ])
 
 /** The command line is wrong, whatever the state of the host. */

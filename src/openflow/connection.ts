@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { asEcdockError, EcdockError } from '../errors.js'
-import { Pending } from '../ovsdb/pending.js'
+import { Pending } from '../pending.js'
 import { MessageFramer } from './framing.js'
 import { speaksOurVersion } from './hello.js'
 import { bare, encodeMessage, type Message, TYPE, VERSION } from './message.js'

@@ -1,5 +1,5 @@
 import { EcdockError } from '../errors.js'
-import { Pending } from '../ovsdb/pending.js'
+import { Pending } from '../pending.js'
 import { Connection, type ConnectionOptions, type TalkLimits } from './connection.js'
 
 /** A connection to a bridge that is made again when it is asked for after it was lost, until it is closed. */

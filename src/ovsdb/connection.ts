@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import { asEcdockError, EcdockError } from '../errors.js'
+import { Pending } from '../pending.js'
 import { type DialOptions, dial } from './dial.js'
 import type { Endpoint } from './endpoint.js'
 import { JsonFramer } from './framing.js'
 import { describe, notificationText, parseMessage, type Reply, replyText, requestText } from './json-rpc.js'
-import { Pending } from './pending.js'
 import { refusedRequest } from './result.js'
 
 export interface ConnectionOptions extends DialOptions {

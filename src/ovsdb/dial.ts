@@ -1,8 +1,8 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import { EcdockError } from '../errors.js'
+import { Pending } from '../pending.js'
 import type { Endpoint } from './endpoint.js'
-import { Pending } from './pending.js'
 
 /** What `ssl:` endpoints need. Each is PEM text, as the files are that ovs-vsctl(8) takes for set-ssl. */
 export interface TlsOptions {

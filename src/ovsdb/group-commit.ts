@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { asEcdockError, EcdockError } from '../errors.js'
+import { Pending } from '../pending.js'
 import { notTakenIn, type OvsdbClient, type TransactOptions } from './client.js'
 import { remainingMs, silent } from './connection.js'
 import type { Operation } from './operations.js'
-import { Pending } from './pending.js'
 import { type OperationResult, refusalOf } from './result.js'
 
 /**

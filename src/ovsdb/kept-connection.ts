@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { asEcdockError, EcdockError } from '../errors.js'
+import { Pending, throwIfCancelled } from '../pending.js'
 import { Connection, type ConnectionOptions, type RequestOptions, remainingMs } from './connection.js'
 import type { Endpoint } from './endpoint.js'
-import { Pending, throwIfCancelled } from './pending.js'
 
 /** Pauses before a lost connection is tried again: none, then `firstMs`, and each twice the one before. */
 export interface Backoff {

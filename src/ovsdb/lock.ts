@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { EcdockError } from '../errors.js'
+import { Pending } from '../pending.js'
 import { type Connection, type RequestOptions, remainingMs } from './connection.js'
 import { describe, isRecord } from './json-rpc.js'
-import { Pending } from './pending.js'
 import { lockName } from './value.js'
 
 /** Gives the connection of the moment; see KeptConnection. */

@@ -1,7 +1,7 @@
 import { EcdockError } from '../errors.js'
+import { Pending } from '../pending.js'
 import { describe, isRecord } from './json-rpc.js'
 import { columnType } from './operations.js'
-import { Pending } from './pending.js'
 import { type Column, type Format, nextRow, type Row } from './row-update.js'
 import type { TableName, Tables } from './schema.js'
 import { isUuid, type Uuid } from './value.js'

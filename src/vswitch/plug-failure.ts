@@ -1,5 +1,5 @@
 import { asEcdockError, EcdockError } from '../errors.js'
-import { notANetns, permissionError } from '../kernel/native.js'
+import { notANetns, permissionError } from '../kernel/addon.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'

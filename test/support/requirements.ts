@@ -8,6 +8,10 @@ const REQUIREMENTS = {
     there: () => ['ovsdb-tool', 'ovsdb-server', 'ovs-vswitchd', 'ovs-vsctl'].every(onPath),
     how: 'apt-get install openvswitch-switch',
   },
+  vde: {
+    there: () => ['vde_switch', 'vde_plug', 'dpipe'].every(onPath),
+    how: 'apt-get install vde2',
+  },
   docker: { there: () => onPath('dockerd'), how: 'apt-get install docker.io' },
   busybox: { there: () => onPath('busybox'), how: 'apt-get install busybox-static' },
   cmake: { there: () => onPath('cmake'), how: 'apt-get install cmake' },

@@ -1,4 +1,4 @@
-import { EcdockError } from '../errors.js'
+import { EcdockError } from './errors.js'
 
 export interface Limits {
   /** What is being done, for the error. */
