@@ -23,3 +23,16 @@ async function judged(promise: Promise<unknown>, code: ErrorCode): Promise<Ecdoc
   }
   return assert.unreachable(`nothing was thrown, and not ${code}`) as never
 }
+
+/** Runs what must throw an EcdockError of this code, with words that match, and gives the error. */
+export function refuses(code: ErrorCode, words: RegExp, run: () => unknown): EcdockError {
+  try {
+    run()
+  } catch (error) {
+    if (!(error instanceof EcdockError)) throw error
+    assert.is(error.code, code, `${error.code} in place of ${code}: ${error.message}`)
+    assert.match(error.message, words)
+    return error
+  }
+  return assert.unreachable(`nothing was thrown, and not ${code}`) as never
+}
