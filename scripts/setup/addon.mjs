@@ -5,8 +5,9 @@ import { filesBelow, hashOf, isStamped, stamp } from './stamp.mjs'
 import { ROOT, run, SetupError, step } from './step.mjs'
 
 const ADDON = join(ROOT, 'build', 'Release', 'ecdock_fast.node')
+const SWITCH = join(ROOT, 'build', 'Release', 'ecdock-switch')
 
-/** Builds the native addon when its sources, its headers or Node's ABI have changed since the last time. */
+/** Builds the native addon and the switch when its sources, its headers or Node's ABI have changed since the last time. */
 export function buildAddon() {
   if (!existsSync(join(ROOT, 'binding.gyp'))) return
   const sources = filesBelow('native', (path) => !path.startsWith(join('native', 'test')))
@@ -15,12 +16,14 @@ export function buildAddon() {
     process.arch,
     process.versions.modules,
   )
-  if (existsSync(ADDON) && isStamped('addon', hash)) return
-  step('native addon', () => {
+  if (existsSync(ADDON) && existsSync(SWITCH) && isStamped('addon', hash)) return
+  step('native addon and switch', () => {
     run(process.execPath, [nodeGyp(), 'configure', 'build', '-j', '2', ...headers()], {
-      next: 'Building the addon needs python3, make and g++ with C++20 (GCC 10 or later).',
+      next: 'Building them needs python3, make and g++ with C++20 (GCC 10 or later).',
     })
-    if (!existsSync(ADDON)) throw new SetupError(1, `node-gyp was content, but there is no ${ADDON}.`)
+    for (const built of [ADDON, SWITCH]) {
+      if (!existsSync(built)) throw new SetupError(1, `node-gyp was content, but there is no ${built}.`)
+    }
   })
   stamp('addon', hash)
 }

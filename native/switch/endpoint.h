@@ -1,0 +1,109 @@
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "fd.h"
+#include "switch/event_loop.h"
+#include "switch/forwarding_table.h"
+#include "switch/frame.h"
+#include "switch/segmenter.h"
+#include "switch/transmit_queue.h"
+
+namespace ecdock::vde {
+
+class Endpoint;
+
+// Where the frames of endpoints go: the switch, or in cable mode the other end.
+class FrameSink {
+ public:
+  virtual ~FrameSink() = default;
+  // The frame is the sink's to change, and its buffer the endpoint's again afterwards.
+  virtual void forward(Endpoint& from, Frame& frame) = 0;
+  // The endpoint can neither send nor receive any more, because its device or socket is gone.
+  virtual void lost(Endpoint& endpoint, const std::string& reason) = 0;
+};
+
+// From the switch's side: received is what came in through the endpoint.
+struct Counters {
+  uint64_t rx_packets = 0;
+  uint64_t rx_bytes = 0;
+  uint64_t tx_packets = 0;
+  uint64_t tx_bytes = 0;
+  uint64_t drops = 0;  // could not be sent or queued, or was no frame that can be forwarded
+};
+
+struct Identity {
+  enum class Kind { tap, vde, cable };
+  Kind kind = Kind::tap;
+  std::string name;         // of a tap's interface, as whoever plugged it said
+  std::string label;        // likewise; means nothing here
+  std::string description;  // of a VDE client
+  pid_t pid = 0;            // of a VDE client, with its user
+  uid_t uid = 0;
+  int id = -1;  // a descriptor's number, by which the console tells the endpoints of a port apart
+};
+
+// One tap or datagram socket, with the frames that wait for it.
+class Endpoint : public Watcher {
+ public:
+  Endpoint(EventLoop& loop, FrameSink& sink, Fd fd, Identity identity);
+  ~Endpoint() override;
+
+  // Begins to receive.
+  Status start();
+  // The endpoint receives and sends nothing from here on; gives its descriptor back, to be closed.
+  Fd stop();
+
+  // Sends the frame, or queues a copy of it, or drops it. The frame's headroom may be written to.
+  virtual void send(Frame& frame) = 0;
+  // Forwards what is still there to be received; bounded.
+  virtual void receive() = 0;
+
+  void on_ready(uint32_t events) override;
+
+  const Identity& identity() const { return identity_; }
+  Identity& identity() { return identity_; }
+  const Counters& counters() const { return counters_; }
+  void reset_counters() { counters_ = {}; }
+  const TransmitQueue& queue() const { return queue_; }
+  // Whether it takes segments whole and checksums unfinished.
+  virtual bool offload() const { return false; }
+
+  PortNumber port = 0;  // set by the sink
+
+ protected:
+  int fd() const { return fd_.get(); }
+  // Gives a received frame to the sink, or drops it when it is no frame.
+  void deliver(Frame& frame, size_t most);
+  // One frame in parts, ready to be written. `payload` is its size in the counters.
+  void transmit(std::span<const iovec> parts, size_t payload);
+  // The frame as whole frames without offload, one write each.
+  void transmit_divided(const Frame& frame);
+  void drop() { ++counters_.drops; }
+  void lose(const std::string& reason);
+  FrameSink& sink() { return sink_; }
+
+  // Writes queued frames until one would block; returns how many were taken off.
+  virtual size_t write_queued(std::span<const iovec> frames);
+  bool stopped() const { return !fd_.valid(); }
+
+ private:
+  void flush();
+  void want(bool writing);
+
+  EventLoop& loop_;
+  FrameSink& sink_;
+  Fd fd_;
+  Identity identity_;
+  Counters counters_;
+  TransmitQueue queue_;
+  bool writing_ = false;
+};
+
+}  // namespace ecdock::vde

@@ -1,0 +1,83 @@
+#include "switch/event_loop.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ecdock::vde {
+
+Result<std::unique_ptr<EventLoop>> EventLoop::open() {
+  Fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return Error::from_errno("epoll_create1", errno);
+  auto loop = std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll)));
+  loop->look_at_clock();
+  return loop;
+}
+
+Status EventLoop::add(int fd, uint32_t events, Watcher& watcher) {
+  epoll_event event{.events = events, .data = {.ptr = &watcher}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) < 0) return Error::from_errno("epoll_ctl", errno);
+  return Done{};
+}
+
+void EventLoop::change(int fd, uint32_t events, Watcher& watcher) {
+  epoll_event event{.events = events, .data = {.ptr = &watcher}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
+void EventLoop::remove(int fd, Watcher& watcher) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  for (int i = told_; i < ready_; ++i) {
+    if (events_[i].data.ptr == &watcher) events_[i].data.ptr = nullptr;
+  }
+}
+
+void EventLoop::retire(std::unique_ptr<Watcher> watcher) { retired_.push_back(std::move(watcher)); }
+
+EventLoop::TimerId EventLoop::after(int64_t ms, std::function<void()> call) {
+  const TimerId timer = ++last_timer_;
+  timers_.emplace(std::pair(now_ms_ + ms, timer), std::move(call));
+  return timer;
+}
+
+void EventLoop::cancel(TimerId timer) {
+  std::erase_if(timers_, [timer](const auto& entry) { return entry.first.second == timer; });
+}
+
+void EventLoop::run() {
+  while (running_) {
+    const int ready = epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
+    look_at_clock();
+    ready_ = std::max(ready, 0);
+    for (told_ = 0; told_ < ready_;) {
+      const epoll_event event = events_[told_++];
+      if (event.data.ptr != nullptr) static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
+    }
+    ready_ = told_ = 0;
+    call_timers();
+    retired_.clear();
+  }
+}
+
+void EventLoop::look_at_clock() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  now_ms_ = static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+int EventLoop::timeout() const {
+  if (timers_.empty()) return -1;
+  // One more, because the coarse clock lags behind.
+  return static_cast<int>(std::clamp<int64_t>(timers_.begin()->first.first - now_ms_ + 1, 0, 3'600'000));
+}
+
+void EventLoop::call_timers() {
+  while (!timers_.empty() && timers_.begin()->first.first <= now_ms_) {
+    const auto call = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    call();
+  }
+}
+
+}  // namespace ecdock::vde

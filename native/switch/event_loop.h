@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "fd.h"
+#include "result.h"
+
+namespace ecdock::vde {
+
+// Something that waits for a descriptor.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, as epoll tells them; it is told again until there is nothing left.
+  virtual void on_ready(uint32_t events) = 0;
+};
+
+// One thread that waits for descriptors and for time.
+class EventLoop {
+ public:
+  static Result<std::unique_ptr<EventLoop>> open();
+
+  Status add(int fd, uint32_t events, Watcher& watcher);
+  void change(int fd, uint32_t events, Watcher& watcher);
+  // To be called before the descriptor is closed. The watcher hears nothing any more.
+  void remove(int fd, Watcher& watcher);
+
+  // Destroys a watcher when those that are being told have returned, which may be itself.
+  void retire(std::unique_ptr<Watcher> watcher);
+
+  using TimerId = uint64_t;
+  // Calls once, `ms` milliseconds from now.
+  TimerId after(int64_t ms, std::function<void()> call);
+  void cancel(TimerId timer);
+
+  // Seconds since the system was started, as of the latest events.
+  uint32_t seconds() const { return static_cast<uint32_t>(now_ms_ / 1000); }
+
+  // Until stop().
+  void run();
+  void stop() { running_ = false; }
+
+ private:
+  explicit EventLoop(Fd epoll) : epoll_(std::move(epoll)) {}
+  void look_at_clock();
+  int timeout() const;
+  void call_timers();
+
+  static constexpr int kBatch = 64;
+
+  Fd epoll_;
+  bool running_ = true;
+  int64_t now_ms_ = 0;
+  std::array<epoll_event, kBatch> events_{};
+  int told_ = 0;   // of events_
+  int ready_ = 0;  // in events_
+  uint64_t last_timer_ = 0;
+  std::map<std::pair<int64_t, TimerId>, std::function<void()>> timers_;  // by when
+  std::vector<std::unique_ptr<Watcher>> retired_;
+};
+
+}  // namespace ecdock::vde

@@ -1,0 +1,54 @@
+#include <syslog.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "switch/background.h"
+#include "switch/log.h"
+#include "switch/options.h"
+#include "switch/server.h"
+#include "switch/version.h"
+
+using namespace ecdock;
+using namespace ecdock::vde;
+
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongCommandLine = 2;
+
+int fail(int status, const Error& error) {
+  std::fprintf(stderr, "ecdock-switch: %s\n", error.message.c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  auto options = parse_options(argc, argv);
+  if (!options.ok()) return fail(kWrongCommandLine, options.error());
+  switch (options.value().wanted) {
+    case Options::Wanted::help:
+      std::fputs(kUsage, stdout);
+      return 0;
+    case Options::Wanted::version:
+      std::printf("ecdock-switch %s\n", kVersion);
+      return 0;
+    case Options::Wanted::run:
+      break;
+  }
+  Background background;
+  if (options.value().daemon) {
+    auto entered = Background::enter();
+    if (!entered.ok()) return fail(kFailed, entered.error());
+    background = std::move(entered.value());
+    log_to_syslog();
+  }
+  const Status served = serve_switch(std::move(options.value()), background);
+  if (!served.ok()) {
+    // A daemon has lost its stderr only once it was ready.
+    log_line(LOG_ERR, served.error().message);
+    return fail(kFailed, served.error());
+  }
+  return 0;
+}

@@ -1,0 +1,144 @@
+#include "switch/plug_session.h"
+
+#include <syslog.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "switch/client_socket.h"
+#include "switch/datagram_endpoint.h"
+#include "switch/log.h"
+#include "switch/plug_server.h"
+#include "switch/unix_socket.h"
+
+namespace ecdock::vde {
+
+namespace {
+
+// What a client may write behind its request before it is taken for a flood.
+constexpr size_t kMostIgnored = 64 * 1024;
+
+}  // namespace
+
+PlugSession::PlugSession(PlugServer& server, Fd connection, const ucred& client)
+    : server_(server), connection_(std::move(connection)), client_(client) {}
+
+PlugSession::~PlugSession() = default;
+
+Status PlugSession::start() {
+  patience_ = server_.loop_.after(PlugServer::kPatience, [this] { end("it has sent no request"); });
+  return server_.loop_.add(connection_.get(), EPOLLIN, *this);
+}
+
+void PlugSession::on_ready(uint32_t) {
+  if (endpoint_ == nullptr) {
+    read_request();
+  } else {
+    read_end();
+  }
+}
+
+void PlugSession::read_request() {
+  const ssize_t size =
+      recv(connection_.get(), request_.data() + received_, request_.size() - received_, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) {
+    end("it has gone");
+    return;
+  }
+  received_ += static_cast<size_t>(size);
+  const auto read = parse_plug_request({request_.data(), received_});
+  if (std::holds_alternative<Incomplete>(read)) return;
+  Status plugged = Done{};
+  if (const auto* malformed = std::get_if<Malformed>(&read)) {
+    plugged = Error{"plug", EPROTO, "its request is malformed: " + malformed->why, {}};
+  } else {
+    plugged = plug(std::get<PlugRequest>(read));
+  }
+  if (plugged.ok()) return;
+  log_line(LOG_WARNING, "refused a client of user " + std::to_string(client_.uid) + ", process " +
+                            std::to_string(client_.pid) + ": " + plugged.error().message);
+  end("refused");
+}
+
+// A plugged-in client writes nothing more, so that there is only its end to be read.
+void PlugSession::read_end() {
+  uint8_t nothing[512];
+  const ssize_t size = recv(connection_.get(), nothing, sizeof nothing, MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size > 0 && (ignored_ += static_cast<size_t>(size)) <= kMostIgnored) return;
+  // What it sent before it went.
+  endpoint_->receive();
+  end(size > 0 ? "it floods its control connection" : "the client has gone");
+}
+
+Status PlugSession::plug(const PlugRequest& request) {
+  auto data = connect_to_client(request.socket_path, client_);
+  if (!data.ok()) return data.error();
+  const bool any = !request.port_zero && request.port == 0;
+  const auto wanted = any ? std::optional<PortNumber>() : std::optional<PortNumber>(request.port);
+  const auto port = server_.switch_.choose_port(wanted, client_.uid);
+  if (!port.ok()) return port.error();
+
+  const int number = data.value().get();
+  path_ = data_path(port.value(), number);
+  // Only the connected client can send to it, whatever the file's mode, because that is how the kernel treats
+  // connected datagram sockets; and it is opened by nobody else's right. Its owner cannot be changed without
+  // privileges.
+  const mode_t mode = client_.uid == geteuid() || client_.uid == 0 ? server_.mode_ & 0700 : 0666;
+  unlink_socket(path_);
+  const Status bound = bind_at(number, path_, mode);
+  if (!bound.ok()) {
+    path_.clear();
+    return bound.error();
+  }
+  Identity identity;
+  identity.kind = Identity::Kind::vde;
+  identity.description = request.description;
+  identity.pid = client_.pid;
+  identity.uid = client_.uid;
+  identity.id = connection_.get();
+  auto endpoint = std::make_unique<DatagramEndpoint>(server_.loop_, server_.switch_, std::move(data.value()),
+                                                     std::move(identity));
+  Endpoint* const plugged = endpoint.get();
+  const Status attached = server_.switch_.attach(port.value(), std::move(endpoint), client_.uid);
+  if (!attached.ok()) return attached.error();
+  endpoint_ = plugged;
+  --server_.unplugged_;
+  server_.loop_.cancel(patience_);
+  patience_ = 0;
+  return answer(path_);
+}
+
+std::string PlugSession::data_path(PortNumber port, int fd) const {
+  // vde_switch's form: three digits at least.
+  std::string number = std::to_string(port);
+  if (number.size() < 3) number.insert(0, 3 - number.size(), '0');
+  return server_.directory_ + "/" + number + "." + std::to_string(fd);
+}
+
+Status PlugSession::answer(const std::string& path) {
+  const auto reply = encode_plug_reply(path);
+  const ssize_t size = send(connection_.get(), reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (size == static_cast<ssize_t>(reply.size())) return Done{};
+  return Error::from_errno("answer", size < 0 ? errno : EAGAIN);
+}
+
+void PlugSession::end(const std::string& reason) {
+  if (!connection_.valid()) return;
+  if (endpoint_ != nullptr) {
+    auto endpoint = server_.switch_.detach(*endpoint_, reason);
+    endpoint->stop();
+    server_.loop_.retire(std::move(endpoint));
+    endpoint_ = nullptr;
+  } else {
+    --server_.unplugged_;
+  }
+  if (patience_ != 0) server_.loop_.cancel(patience_);
+  if (!path_.empty()) unlink_socket(path_);
+  server_.loop_.remove(connection_.get(), *this);
+  connection_.reset();
+  server_.forget(*this);
+}
+
+}  // namespace ecdock::vde

@@ -1,0 +1,114 @@
+#include "switch/server.h"
+
+#include <sys/resource.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "switch/control_server.h"
+#include "switch/event_loop.h"
+#include "switch/log.h"
+#include "switch/plug_server.h"
+#include "switch/signals.h"
+#include "switch/slow_thread.h"
+#include "switch/socket_directory.h"
+#include "switch/switch.h"
+#include "switch/switch_control.h"
+#include "switch/tap_endpoint.h"
+#include "switch/unix_socket.h"
+
+namespace ecdock::vde {
+
+namespace {
+
+// A socket file that is removed at the end.
+class SocketFile {
+ public:
+  explicit SocketFile(std::string path) : path_(std::move(path)) {}
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+  ~SocketFile() { unlink_socket(path_); }
+
+ private:
+  std::string path_;
+};
+
+// A client needs two descriptors.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+Status plug_own_taps(const Options& options, EventLoop& loop, Switch& target) {
+  for (const std::string& name : options.taps) {
+    auto tap = Tap::open(name, options.offload);
+    if (!tap.ok()) return tap.error();
+    Identity identity;
+    identity.name = name;
+    identity.id = tap.value().fd.get();
+    const auto port = target.choose_port({}, geteuid());
+    if (!port.ok()) return port.error();
+    auto endpoint = std::make_unique<TapEndpoint>(loop, target, std::move(tap.value()), std::move(identity));
+    const Status attached = target.attach(port.value(), std::move(endpoint), geteuid());
+    if (!attached.ok()) return attached.error();
+  }
+  return Done{};
+}
+
+}  // namespace
+
+void tell_ready(int fd) {
+  if (fd < 0) return;
+  [[maybe_unused]] const ssize_t told = write(fd, "ready\n", 6);
+  close(fd);
+}
+
+Status serve_switch(Options options, Background& background) {
+  allow_many_descriptors();
+  auto directory = SocketDirectory::open(options.directory, options.directory_mode, options.group);
+  if (!directory.ok()) return directory.error();
+  options.directory = directory.value().path();
+  if (options.control.empty()) options.control = options.directory + "/control";
+
+  auto ctl = listen_at(directory.value().ctl(), options.mode, options.group);
+  if (!ctl.ok()) return ctl.error();
+  const SocketFile ctl_file(directory.value().ctl());
+  auto control_socket = listen_at(options.control, 0600);
+  if (!control_socket.ok()) return control_socket.error();
+  const SocketFile control_file(options.control);
+
+  auto opened = EventLoop::open();
+  if (!opened.ok()) return opened.error();
+  EventLoop& loop = *opened.value();
+  const auto signals = Signals::listen(loop);
+  if (!signals.ok()) return signals.error();
+
+  Switch target(loop, options.ports);
+  target.set_hub(options.hub);
+  target.table().set_ageing(options.ageing);
+  const Status plugged = plug_own_taps(options, loop, target);
+  if (!plugged.ok()) return plugged.error();
+
+  const auto pid_file = PidFile::write(options.pid_file);
+  if (!pid_file.ok()) return pid_file.error();
+  const auto slow = SlowThread::start(loop);
+  if (!slow.ok()) return slow.error();
+
+  PlugServer clients(loop, target, std::move(ctl.value()), options.directory, options.mode);
+  SwitchControl rules(options, loop, *slow.value(), target, clients);
+  ControlServer control(loop, rules, std::move(control_socket.value()));
+  rules.announce_to(control);
+  for (const Status& started : {clients.start(), control.start()}) {
+    if (!started.ok()) return started.error();
+  }
+  if (options.spanning_tree) {
+    log_line(LOG_WARNING, "there is no fast spanning tree protocol here: connect switches without loops");
+  }
+  background.ready();
+  tell_ready(options.ready_fd);
+  loop.run();
+  return Done{};
+}
+
+}  // namespace ecdock::vde

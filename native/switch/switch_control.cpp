@@ -1,0 +1,135 @@
+#include "switch/switch_control.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "switch/control_message.h"
+#include "switch/port_line.h"
+#include "switch/version.h"
+
+namespace ecdock::vde {
+
+namespace {
+
+Error no_port(PortNumber number) {
+  return Error{"control", ENXIO, "nothing is plugged into port " + std::to_string(number), {}};
+}
+
+}  // namespace
+
+SwitchControl::SwitchControl(const Options& options, EventLoop& loop, SlowThread& slow, Switch& target,
+                             PlugServer& clients)
+    : options_(options), loop_(loop), slow_(slow), switch_(target), clients_(clients) {
+  switch_.observe(*this);
+}
+
+SwitchControl::~SwitchControl() { switch_.ignore(*this); }
+
+void SwitchControl::add_tap(TapRequest request, Fd fd, std::function<void(Result<PortNumber>)> answer) {
+  if (!request.vde.empty()) {
+    return answer(Error{"control", EINVAL, "vde= is for a process that was started with --cable", {}});
+  }
+  if (request.port) {
+    const auto free = switch_.choose_port(request.port, geteuid());
+    if (!free.ok()) {
+      slow_.close(std::move(fd));
+      return answer(free.error());
+    }
+  }
+  struct Work {
+    TapRequest request;
+    Fd fd;
+    Result<Tap> tap = Error{};
+  };
+  const auto work = std::make_shared<Work>();
+  work->request = std::move(request);
+  work->fd = std::move(fd);
+  slow_.run([work, offload = options_.offload] { work->tap = Tap::adopt(std::move(work->fd), offload); },
+            [this, work, answer = std::move(answer)] { answer(attach(work->request, work->tap)); });
+}
+
+Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap>& tap) {
+  if (!tap.ok()) return tap.error();
+  const auto port = switch_.choose_port(request.port, geteuid());
+  if (!port.ok()) {
+    slow_.close(std::move(tap.value().fd));
+    return port.error();
+  }
+  Identity identity;
+  identity.kind = Identity::Kind::tap;
+  identity.name = request.name;
+  identity.label = request.label;
+  identity.id = tap.value().fd.get();
+  auto endpoint = std::make_unique<TapEndpoint>(loop_, switch_, std::move(tap.value()), std::move(identity));
+  const Status attached = switch_.attach(port.value(), std::move(endpoint), geteuid());
+  if (!attached.ok()) return attached.error();
+  return port.value();
+}
+
+void SwitchControl::unplug(PortNumber number, std::function<void(Status)> answer) {
+  Port* const port = switch_.port(number);
+  if (port == nullptr || !port->active()) return answer(no_port(number));
+  const std::string reason = "unplugged";
+  // Clients take their files with them.
+  if (port->endpoints.front()->identity().kind == Identity::Kind::vde) {
+    for (Port* rest = port; rest != nullptr && rest->active(); rest = switch_.port(number)) {
+      clients_.end_session_of(*rest->endpoints.front(), reason);
+    }
+    return answer(Done{});
+  }
+  auto endpoint = switch_.detach(*port->endpoints.front(), reason);
+  Fd tap = endpoint->stop();
+  loop_.retire(std::move(endpoint));
+  slow_.close(std::move(tap), [answer = std::move(answer)] { answer(Done{}); });
+}
+
+Result<std::string> SwitchControl::list(std::optional<PortNumber> number) {
+  if (number) {
+    const Port* const port = switch_.port(*number);
+    if (port == nullptr || !port->active()) return no_port(*number);
+  }
+  std::string lines;
+  for (const Port* port : switch_.ports()) {
+    if (number && port->number != *number) continue;
+    for (const auto& endpoint : port->endpoints) lines += port_line(*endpoint);
+  }
+  return lines;
+}
+
+std::string SwitchControl::status() {
+  size_t active = 0;
+  for (const Port* port : switch_.ports()) active += port->active() ? 1 : 0;
+  return ControlLine("ok")
+      .field("pid", static_cast<uint64_t>(getpid()))
+      .field("version", kVersion)
+      .field("ports", active)
+      .field("max-ports", switch_.max_ports())
+      .field("hub", switch_.hub() ? 1 : 0)
+      .field("offload", options_.offload ? 1 : 0)
+      .field("dir", options_.directory)
+      .field("mgmt", options_.mgmt)
+      .field("label", options_.label)
+      .take();
+}
+
+Status SwitchControl::set_max_ports(PortNumber number) { return switch_.set_max_ports(number); }
+
+void SwitchControl::shut_down() { loop_.stop(); }
+
+void SwitchControl::port_opened(const Port& port, const Endpoint& endpoint) {
+  if (server_ == nullptr) return;
+  server_->announce(ControlLine("event port-added")
+                        .field("n", port.number)
+                        .field("kind", kind_name(endpoint.identity().kind))
+                        .field("label", endpoint.identity().label)
+                        .field("name", endpoint.identity().name)
+                        .take());
+}
+
+void SwitchControl::port_closed(const Port& port, const std::string& reason) {
+  if (server_ == nullptr) return;
+  server_->announce(ControlLine("event port-removed").field("n", port.number).field("reason", reason).take());
+}
+
+}  // namespace ecdock::vde

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "switch/endpoint.h"
+
+namespace ecdock::vde {
+
+// A tap that somebody has opened, as it turned out to be.
+struct Tap {
+  Fd fd;
+  bool offload = false;  // each frame has an Offload before it
+
+  // Makes sure that the descriptor is a tap with IFF_NO_PI, and sets it up. With `offload` the kernel is
+  // allowed to hand over unfinished checksums and whole segments. EINVAL when it is none. Waits for other
+  // changes of links.
+  static Result<Tap> adopt(Fd fd, bool offload);
+
+  // Opens a tap of this name in the process's own namespace, which needs CAP_NET_ADMIN; not persistent.
+  static Result<Tap> open(const std::string& name, bool offload);
+};
+
+class TapEndpoint : public Endpoint {
+ public:
+  TapEndpoint(EventLoop& loop, FrameSink& sink, Tap tap, Identity identity);
+
+  void send(Frame& frame) override;
+  void receive() override;
+  bool offload() const override { return offload_; }
+
+ private:
+  const bool offload_;
+};
+
+}  // namespace ecdock::vde
