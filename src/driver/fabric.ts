@@ -11,6 +11,11 @@ export interface Fabric {
    * says when it does not start.
    */
   open(network: NetworkRecord): Promise<void>
+  /**
+   * The same for a network that is there already: what still runs is left as it is, what does not is started again,
+   * and its taps are connected again, wherever they are now. Does not throw: what does not work is tried again and again.
+   */
+  resume(network: NetworkRecord): Promise<void>
   /** Ends a switch that is ours; one that is not is let alone. */
   close(network: NetworkRecord): Promise<void>
   /**

@@ -152,7 +152,8 @@ async function begun(
   })
   closed.catch(() => {})
   if (outcome === 'ready' && child.pid !== undefined) return child.pid
-  const why = words.trim().replace(/^ecdock-switch: /, '') || `exit status ${outcome}`
+  const [first = ''] = words.split('\n')
+  const why = first.replace(/^ecdock-switch: /, '') || `exit status ${outcome}`
   throw new EcdockError('VDE_START_FAILED', OP, `ecdock-switch does not start: ${why}`, {
     hint: 'Does another switch use the same directory or sockets, and do group and directory exist?',
   })

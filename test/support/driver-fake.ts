@@ -38,6 +38,12 @@ export class FakeFabric implements Fabric {
     this.switches.set(network.id, network)
   }
 
+  async resume(network: NetworkRecord): Promise<void> {
+    await this.open(network)
+  }
+
+  async stop(): Promise<void> {}
+
   async close({ id }: NetworkRecord): Promise<void> {
     this.switches.delete(id)
   }
