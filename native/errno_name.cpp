@@ -161,4 +161,11 @@ std::string errno_name(int err) {
   return "errno " + std::to_string(err);
 }
 
+int errno_number(std::string_view name) {
+  for (const auto& known : kNames) {
+    if (known.name == name) return known.err;
+  }
+  return 0;
+}
+
 }  // namespace ecdock

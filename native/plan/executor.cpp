@@ -10,6 +10,8 @@
 #include "netlink/route.h"
 #include "plan/announcement.h"
 #include "plan/sysctl.h"
+#include "tap/control.h"
+#include "tap/tap.h"
 
 namespace ecdock::plan {
 
@@ -120,11 +122,14 @@ Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
     if (!master.ok()) return master.error();
     filled.master = master.value();
   }
-  if (filled.alias) {
-    substitute(*filled.alias, "{ifname}", outcome_.ifname);
-    substitute(*filled.alias, "{netns}", std::to_string(outcome_.netns_id));
-  }
+  if (filled.alias) filled.alias = this->filled(std::move(*filled.alias));
   return filled;
+}
+
+std::string Executor::filled(std::string text) const {
+  substitute(text, "{ifname}", outcome_.ifname);
+  substitute(text, "{netns}", std::to_string(outcome_.netns_id));
+  return text;
 }
 
 Status Executor::undo_link(const std::string& netns, const MadeLink& made) {
@@ -168,6 +173,49 @@ Status Executor::step(const AddVeth& step) {
     auto& known = places_.find(there)->second.ifindexes;
     if (const auto peer = known.find(name); peer != known.end()) made.peer = peer->second;
     return undo_link(netns, made);
+  });
+  return Done{};
+}
+
+// A new tap with these settings, or the one that is there when the step says so.
+Result<Fd> Executor::open_tap(const AddTap& step, const std::string& name,
+                              const netlink::LinkSettings& settings) {
+  auto where = place(step.link.netns);
+  if (!where.ok()) return where.error();
+  auto through = socket_of(*where.value());
+  if (!through.ok()) return through.error();
+  if (step.mark) {
+    auto link = netlink::get_link(*through.value(), name, netlink::Statistics::kSkipped);
+    if (!link.ok()) return link.error();
+    if (!link.value().alias.starts_with(*step.mark)) {
+      return Error{"tap open", EEXIST, "the interface " + name + " is not ours", {}};
+    }
+  }
+  auto opened = [&]() -> Result<Fd> {
+    auto inside = netns::Scope::enter(where.value()->netns);
+    if (!inside.ok()) return inside.error();
+    return tap::open_tap(name, step.mark ? tap::Existing::kRequired : tap::Existing::kRefused);
+  }();
+  if (!opened.ok() || step.mark) return opened;
+  undo_.push_back([this, netns = step.link.netns, made = MadeLink{name, std::nullopt}] {
+    return undo_link(netns, made);
+  });
+  auto set = netlink::set_link(*through.value(), name, settings);
+  if (!set.ok()) return set.error();
+  return opened;
+}
+
+Status Executor::step(const AddTap& step) {
+  const std::string name = resolved(step.link.name);
+  auto wanted = settings(step.link);
+  if (!wanted.ok()) return wanted.error();
+  auto opened = open_tap(step, name, wanted.value());
+  if (!opened.ok()) return opened.error();
+  auto handed =
+      tap::hand_over(step.control, {step.port, name, filled(step.label), step.vde}, opened.value().get());
+  if (!handed.ok()) return handed;
+  undo_.push_back([control = step.control, port = step.port] {
+    return unless_gone(tap::take_back(control, port), {ENXIO, ENOENT, ECONNREFUSED, ECONNRESET});
   });
   return Done{};
 }

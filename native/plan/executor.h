@@ -37,6 +37,7 @@ class Executor {
   Result<netlink::LinkSettings> add_veth(Place& where, const LinkEnd& primary, const netlink::VethPeer& peer);
 
   Status step(const AddVeth& step);
+  Status step(const AddTap& step);
   Status step(const AdoptLink& step);
   Status step(const AddBridge& step);
   Status step(const SetLink& step);
@@ -51,6 +52,8 @@ class Executor {
   Status step(const CheckAlive& step);
 
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
+  Result<Fd> open_tap(const AddTap& step, const std::string& name, const netlink::LinkSettings& settings);
+  std::string filled(std::string text) const;
   Status undo_link(const std::string& netns, const MadeLink& made);
   void undo_all();
 

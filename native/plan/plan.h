@@ -30,6 +30,14 @@ struct AdoptLink {
   std::string to;  // a namespace
   std::string as;
 };
+struct AddTap {
+  LinkEnd link;
+  std::string control;
+  uint32_t port;
+  std::string label;
+  std::string vde;                  // empty: none
+  std::optional<std::string> mark;  // the tap is there, and its alias begins so
+};
 struct AddBridge {
   LinkEnd bridge;
 };
@@ -81,8 +89,9 @@ struct CheckAlive {
   std::string netns;
 };
 
-using Step = std::variant<AddVeth, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum,
-                          SetSysctl, AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
+using Step =
+    std::variant<AddVeth, AddTap, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum,
+                 SetSysctl, AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
 using Plan = std::vector<Step>;
 
 struct Outcome {

@@ -148,6 +148,16 @@ std::optional<Step> parse_step(std::string_view op, Fields& fields) {
     auto primary = fields.link_end();
     return AddVeth{std::move(primary), fields.link_end("peer.")};
   }
+  if (op == "tap") {
+    auto link = fields.link_end();
+    const auto port = fields.optional_u32("port").value_or(0);
+    return AddTap{std::move(link),
+                  fields.text("control"),
+                  port,
+                  fields.text("label"),
+                  fields.optional_text("vde").value_or(""),
+                  fields.optional_text("mark")};
+  }
   if (op == "adopt") {
     auto link = fields.link_end();
     return AdoptLink{std::move(link), fields.text("to"), fields.text("as")};

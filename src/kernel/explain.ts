@@ -9,6 +9,7 @@ import type {
   RouteStep,
   Step,
   SysctlStep,
+  TapStep,
   VacantStep,
   VethStep,
 } from './plan.js'
@@ -28,6 +29,8 @@ function explainStep(step: Step, names: Names): string[] {
   switch (step.op) {
     case 'veth':
       return veth(step, names)
+    case 'tap':
+      return tap(step, names)
     case 'adopt':
       return [adopt(step, names)]
     case 'bridge':
@@ -68,6 +71,21 @@ function veth(step: VethStep, names: Names): string[] {
   ]
   if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), names.alias(step.alias)))
   if (peer.alias !== undefined) lines.push(alias(peer.netns, names.word(peer.name), names.alias(peer.alias)))
+  return lines
+}
+
+/** iproute2's tuntap makes it persistent; to read from it and write to it is what the switch does. */
+function tap(step: TapStep, names: Names): string[] {
+  const { netns, port, vde, mark } = step
+  const name = names.word(step.name)
+  const made = settings({ ...step, alias: undefined }, names)
+  const lines = mark === undefined ? [`${ip(netns)} tuntap add mode tap vnet_hdr name ${name}`] : []
+  if (mark === undefined && made !== '') lines.push(`${ip(netns)} link set dev ${name}${made}`)
+  if (mark === undefined && step.alias !== undefined) {
+    lines.push(alias(netns, name, names.alias(step.alias)))
+  }
+  const where = vde === undefined ? `port ${port} of the switch` : `the VDE switch at ${quoted(vde)}`
+  lines.push(`# open ${quoted(step.name)} there, and hand it over for ${where}`)
   return lines
 }
 

@@ -7,6 +7,7 @@
  */
 export type Step =
   | VethStep
+  | TapStep
   | AdoptStep
   | BridgeStep
   | LinkStep
@@ -38,6 +39,35 @@ export interface VethStep {
   mtu?: number
   mac?: string
   peer: { netns: string; name: string; mac?: string; mtu?: number; group?: number; alias?: string }
+}
+
+/**
+ * Opens a persistent tap in its final namespace, and hands it to the switch process that listens at `control`
+ * (docs/ecdock-switch.md). When the switch takes longer than five seconds, the step fails with ETIMEDOUT. Undone, the tap is
+ * gone from both.
+ */
+export interface TapStep {
+  op: 'tap'
+  netns: string
+  name: string
+  mac?: string
+  mtu?: number
+  group?: number
+  /** IFLA_IFALIAS, as that of a {@link VethStep}. */
+  alias?: string
+  /** Path of the switch's control socket. */
+  control: string
+  /** The switch's port, from 1. */
+  port: number
+  /** What the switch is to remember of the port, at most 512 bytes; with `{ifname}` and `{netns}` as an alias. */
+  label: string
+  /** For a process of cables: the directory of the VDE switch that the tap is plugged into. */
+  vde?: string
+  /**
+   * The tap is there already, from a switch process that has ended, and its alias begins so; else the step fails with
+   * EEXIST. It is opened again as it is, and undone, it stays.
+   */
+  mark?: string
 }
 
 /**
