@@ -89,6 +89,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("addresses", &Addon::addresses),
                              InstanceMethod("deleteLinks", &Addon::delete_links_by_index),
                              InstanceMethod("deleteMarkedLinks", &Addon::delete_marked),
+                             InstanceMethod("deleteScatteredLinks", &Addon::delete_scattered),
                              InstanceMethod("createNamespaces", &Addon::create),
                              InstanceMethod("deleteNamespaces", &Addon::remove),
                              InstanceMethod("namespaces", &Addon::namespaces),
@@ -200,6 +201,14 @@ class Addon : public Napi::Addon<Addon> {
       if (!socket.ok()) return socket.error();
       return removal::delete_marked(socket.value(), links);
     });
+  }
+
+  Napi::Value delete_scattered(const Napi::CallbackInfo& info) {
+    auto links = scattered_links_argument(info, 0);
+    if (!links) return info.Env().Undefined();
+    using Outcomes = std::vector<removal::Outcome>;
+    return run<Outcomes>(info, plumbing_,
+                         [links = std::move(*links)] { return removal::delete_scattered(links); });
   }
 
   Napi::Value create(const Napi::CallbackInfo& info) {

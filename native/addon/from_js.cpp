@@ -111,6 +111,20 @@ std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi
   return links;
 }
 
+std::optional<std::vector<removal::ScatteredLink>> scattered_links_argument(const Napi::CallbackInfo& info,
+                                                                            size_t index) {
+  auto marked = marked_links_argument(info, index);
+  if (!marked) return std::nullopt;
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<removal::ScatteredLink> links;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    auto netns = as_text(array.Get(i).As<Napi::Object>().Get("netns"));
+    if (!netns) return type_error(info.Env(), "each of the links must have a netns");
+    links.push_back({std::move(*netns), std::move((*marked)[i])});
+  }
+  return links;
+}
+
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index) {
   constexpr uint32_t kMaxEchoes = 256;  // each holds a socket while it waits
   if (!info[index].IsArray() || info[index].As<Napi::Array>().Length() > kMaxEchoes) {

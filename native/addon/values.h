@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "probe/echo.h"
 #include "removal/removal.h"
+#include "removal/scattered.h"
 #include "result.h"
 
 namespace ecdock::addon {
@@ -28,6 +29,8 @@ std::optional<std::vector<std::string>> texts_argument(const Napi::CallbackInfo&
 std::optional<std::vector<int>> ifindexes_argument(const Napi::CallbackInfo& info, size_t index);
 std::optional<std::vector<removal::MarkedLink>> marked_links_argument(const Napi::CallbackInfo& info,
                                                                       size_t index);
+std::optional<std::vector<removal::ScatteredLink>> scattered_links_argument(const Napi::CallbackInfo& info,
+                                                                            size_t index);
 std::optional<std::vector<probe::Echo>> echoes_argument(const Napi::CallbackInfo& info, size_t index);
 
 Napi::Value to_js(Napi::Env env, const Error& error);

@@ -116,3 +116,21 @@ TEST_CASE("plans that are cut anywhere are read or refused, without a fault") {
     CHECK((parse_plans(cut).ok() || parse_plans(cut).error().err == EINVAL));
   }
 }
+
+TEST_CASE("a tap step says which switch it is for") {
+  const auto step = only_step<AddTap>(
+      "tap\tnetns=/run/netns/blue\tname=eth*\tmac=52:00:0a:00:00:01\tmtu=9000\tgroup=7"
+      "\tcontrol=/run/lab/control\tport=12\tlabel=a {ifname}=b c");
+  CHECK(step.link.netns == "/run/netns/blue");
+  CHECK(step.link.name == "eth*");
+  CHECK(step.link.settings.mtu == 9000);
+  CHECK(step.control == "/run/lab/control");
+  CHECK(step.port == 12);
+  CHECK(step.label == "a {ifname}=b c");
+  CHECK(step.vde.empty());
+  CHECK_FALSE(step.mark.has_value());
+
+  const auto again = only_step<AddTap>("tap\tnetns=\tname=eth0\tcontrol=/c\tport=1\tlabel=l\tvde=/v\tmark=m");
+  CHECK(again.vde == "/v");
+  CHECK(again.mark == "m");
+}

@@ -62,6 +62,10 @@ export interface MarkedLink {
   mark: string
 }
 
+export interface ScatteredLink extends MarkedLink {
+  netns: string
+}
+
 export type Removal = 'deleted' | 'absent' | 'foreign'
 
 export interface ProbeOutcome {
@@ -94,6 +98,11 @@ export interface Kernel {
    * alone. One outcome for each, in order.
    */
   deleteMarkedLinks(netns: string, links: readonly MarkedLink[]): Promise<Removal[]>
+  /**
+   * As {@link deleteMarkedLinks}, for links that are each in a namespace of its own; one that is gone makes its link
+   * `absent`. The kernel waits for each, many at the same time.
+   */
+  deleteScatteredLinks(links: readonly ScatteredLink[]): Promise<Removal[]>
   /** Creates named namespaces under /run/netns, with their loopback up; all or none. Throws NAME_INVALID, too. */
   createNamespaces(names: readonly string[], alias?: string): Promise<NamedNamespace[]>
   /** Takes the names away; what runs inside goes on. Throws NAME_INVALID, too. */

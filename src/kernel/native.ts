@@ -21,6 +21,7 @@ export function loadKernel(): Kernel {
     addresses: (netns) => call(() => addon.addresses(netns), netns),
     deleteLinks: (netns, ifindexes) => call(() => addon.deleteLinks(netns, ifindexes), netns),
     deleteMarkedLinks: (netns, links) => call(() => addon.deleteMarkedLinks(netns, links), netns),
+    deleteScatteredLinks: (links) => call(() => addon.deleteScatteredLinks(links)),
     createNamespaces: (names, alias) =>
       call(() => {
         names.forEach(checkNetnsName)

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { EcdockError } from '../errors.js'
 import { Control } from './control.js'
@@ -94,7 +96,8 @@ export async function findSwitch(control: string): Promise<SwitchProcess | undef
 
 /** Ends the switch at this control socket, and waits until it has gone; that there is none is no error. */
 export async function stopSwitch(control: string): Promise<void> {
-  if ((await findSwitch(control)) === undefined) return
+  const running = await findSwitch(control)
+  if (running === undefined) return
   const connection = await Control.connect(control)
   try {
     await connection.shutdown()
@@ -102,6 +105,9 @@ export async function stopSwitch(control: string): Promise<void> {
   } finally {
     connection.close()
   }
+  // Its sockets are gone by then; its taps take longer to be closed, and until then its directory is taken.
+  const deadline = performance.now() + TIMEOUT_MS
+  while (existsSync(`/proc/${running.pid}/fd/0`) && performance.now() < deadline) await setTimeout(2)
 }
 
 function commandLine(options: SwitchOptions): string[] {

@@ -28,6 +28,30 @@ test('a link of somebody else is taken into the target, and renamed there', () =
   )
 })
 
+test('a tap is made in its namespace; to hand it over is what no command does', () => {
+  const step = {
+    op: 'tap',
+    netns: BLUE,
+    name: 'eth0',
+    control: '/run/lab/control',
+    port: 7,
+    label: 'port 7',
+  } as const
+  explains(
+    [{ ...step, mac: '52:00:0a:00:00:07', mtu: 9000, group: 51, alias: 'slot 7' }],
+    [
+      'ip -n blue tuntap add mode tap vnet_hdr name eth0',
+      'ip -n blue link set dev eth0 address 52:00:0a:00:00:07 mtu 9000 group 51',
+      "ip -n blue link set dev eth0 alias 'slot 7'",
+      '# open "eth0" there, and hand it over for port 7 of the switch',
+    ],
+  )
+  explains(
+    [{ ...step, netns: '', vde: '/run/vde/lab', mark: 'slot' }],
+    ['# open "eth0" there, and hand it over for the VDE switch at "/run/vde/lab"'],
+  )
+})
+
 test('a veth pair is made in place, each end in its namespace, and gets its alias afterwards', () => {
   explains(
     [
