@@ -4,7 +4,7 @@ import { DEFAULT_PRIORITY, type FlowMod } from './flow-mod.js'
 import { OUR_COOKIES, SLOT_FLOW_COOKIE, type SlotFlow, slotFlowRemoval } from './slot-flows.js'
 
 /** Above the slot flows, so that none of them is asked. */
-const PRIORITY = DEFAULT_PRIORITY + 1
+export const CONFINEMENT_PRIORITY = DEFAULT_PRIORITY + 1
 
 /**
  * Leaves the slots that have VLANs to the switch's own forwarding, which heeds them: what they send goes by
@@ -45,7 +45,7 @@ function addition(slot: number): FlowMod {
   return {
     command: 'add',
     match: { inPort: slot },
-    priority: PRIORITY,
+    priority: CONFINEMENT_PRIORITY,
     cookie: SLOT_FLOW_COOKIE,
     actions: [{ output: 'NORMAL' }],
   }
@@ -55,7 +55,7 @@ function removal(slot: number): FlowMod {
   return {
     command: 'delete-strict',
     match: { inPort: slot },
-    priority: PRIORITY,
+    priority: CONFINEMENT_PRIORITY,
     cookie: SLOT_FLOW_COOKIE,
     cookieMask: OUR_COOKIES,
   }
@@ -65,7 +65,7 @@ async function hasForeign(client: OpenFlowClient, slot: number, options: CallOpt
   return (await client.flows({ inPort: slot }, options)).some(
     ({ tableId, match, priority, cookie }) =>
       tableId === 0 &&
-      priority === PRIORITY &&
+      priority === CONFINEMENT_PRIORITY &&
       match.inPort === slot &&
       Object.keys(match).length === 1 &&
       (cookie & OUR_COOKIES) !== (SLOT_FLOW_COOKIE & OUR_COOKIES),
@@ -73,7 +73,7 @@ async function hasForeign(client: OpenFlowClient, slot: number, options: CallOpt
 }
 
 function taken(slot: number): EcdockError {
-  const shown = `in_port=${slot},priority=${PRIORITY}`
+  const shown = `in_port=${slot},priority=${CONFINEMENT_PRIORITY}`
   return new EcdockError(
     'SLOT_TAKEN',
     'set flow',

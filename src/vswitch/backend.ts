@@ -90,6 +90,20 @@ export interface Backend {
   }
   /** Ports whose device the switch makes itself, for kinds that have them. */
   internal?: InternalPorts
-  /** The commands that connect a port, for `--explain`. `wiring.ifname` is a whole name. */
-  explain?(wiring: Wiring, netnsId: number): string[]
+  /**
+   * For `--explain`: what a plug does, when that is more than {@link interfaces} and {@link finish} say. `wiring.ifname` is
+   * a whole name.
+   */
+  explain?(wiring: Wiring, around: Surroundings): Promise<PlugExplanation>
+}
+
+/** What a plug does besides the plan that is the same for every kind. */
+export interface PlugExplanation {
+  /** Commands that come before the plan. */
+  before: readonly string[]
+  /** The kind's steps within it. */
+  interfaces: readonly Step[]
+  finish: readonly Step[]
+  /** Commands that come behind it. */
+  after: readonly string[]
 }

@@ -26,5 +26,5 @@ export interface InternalPorts {
   /** Lets go of the ports of these slots, by default of all, whose target is gone, so that they can be used again. */
   dropGhosts(around: Surroundings, slots?: readonly number[]): Promise<void>
   /** The commands that do what a plug does. */
-  explain(wiring: Wiring, explainPlan: (plan: Plan) => string[]): string[]
+  explain(wiring: Wiring, around: Surroundings, explainPlan: (plan: Plan) => string[]): Promise<string[]>
 }

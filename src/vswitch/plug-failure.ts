@@ -1,5 +1,6 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { notANetns, permissionError } from '../kernel/addon.js'
+import type { Link } from '../kernel/kernel.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
@@ -133,15 +134,16 @@ async function slotOrNameTaken(
     const message = `${wiring.target.label} already has an interface ${wiring.ifname}`
     return new EcdockError('IFNAME_TAKEN', 'plug', message, details)
   }
-  const record = parsePortAlias(link.alias)
-  const underWay = link.alias === '' && link.group === LINK_GROUP
-  const by =
-    record !== undefined
-      ? `${record.target} (${record.ifname})`
-      : underWay
-        ? 'a plug that is under way, or that a crash cut short (cleanup removes that)'
-        : `a foreign interface ${wiring.hostIfname}`
-  return slotTaken(backend.name, wiring.slot, by, details)
+  return slotTaken(backend.name, wiring.slot, holderOf(link), details)
+}
+
+/** Who has a slot, by the interface of its name. */
+export function holderOf({ name, alias, group }: Link): string {
+  const record = parsePortAlias(alias)
+  if (record !== undefined) return `${record.target} (${record.ifname})`
+  if (alias === '' && group === LINK_GROUP)
+    return 'a plug that is under way, or that a crash cut short (cleanup removes that)'
+  return `a foreign interface ${name}`
 }
 
 export function slotTaken(

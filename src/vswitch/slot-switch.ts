@@ -6,9 +6,11 @@ import { ownNetwork, resolveTarget } from '../target/resolve.js'
 import type { Target } from '../target/target.js'
 import { checkAskedSlot, slotLimits } from './admission.js'
 import { announcementOf } from './announcing.js'
-import type { Backend, Surroundings } from './backend.js'
+import type { Backend, PlugExplanation, Surroundings } from './backend.js'
+import { hostSide } from './host-side.js'
 import { checkIfname } from './names.js'
 import { plugDirectly } from './plug-directly.js'
+import { holderOf, slotTaken } from './plug-failure.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
 import { readPort, readPorts, reservedSlots, takenSlots } from './port-reading.js'
@@ -135,10 +137,10 @@ export class SlotSwitch implements Vswitch {
     const { signal: _, ...rest } = options
     const request = { ...rest, target }
     checkRequest(request)
-    if (options.slot !== undefined) checkSlot(this.#backend.subnet, options.slot, slotLimits(this.#backend))
     const { kernel, docker } = this.#around
     const resolved = await resolveTarget(target, docker)
     const slot = options.slot ?? (await this.freeSlots())[0] ?? 0
+    await this.#checkVacant(slot)
     const ifname = options.ifname ?? (await this.#lowestIfname(resolved.netns))
     const wiring = wire(this.#backend, this.#around.hasIpv6, { ...request, ifname }, resolved, slot)
     const netnsId = await kernel.namespaceId(resolved.netns)
@@ -149,15 +151,25 @@ export class SlotSwitch implements Vswitch {
     const announcement = wiring.announce === 'connected' ? announcementOf(wiring, device).steps : []
     const { internal } = this.#backend
     if (internal !== undefined && (wiring.internal || wiring.dualNic)) {
-      const commands = internal.explain(wiring, ({ steps }) => explained(steps))
+      const commands = await internal.explain(wiring, this.#around, ({ steps }) => explained(steps))
       return [...commands, ...explainSteps(announcement)]
     }
-    const plan = plugPlan(wiring, this.#backend.interfaces(wiring), this.#backend.finish?.(wiring))
-    return [
-      ...explained(plan.steps),
-      ...(this.#backend.explain?.(wiring, netnsId) ?? []),
-      ...explainSteps(announcement),
-    ]
+    const {
+      before = [],
+      interfaces = this.#backend.interfaces(wiring),
+      finish = this.#backend.finish?.(wiring),
+      after = [],
+    }: Partial<PlugExplanation> = (await this.#backend.explain?.(wiring, this.#around)) ?? {}
+    const { steps } = plugPlan(wiring, interfaces, finish)
+    return [...before, ...explained(steps), ...after, ...explainSteps(announcement)]
+  }
+
+  /** Commands for a slot that is taken would do harm to whoever is in it. */
+  async #checkVacant(slot: number): Promise<void> {
+    const { name } = this.#backend
+    checkAskedSlot(this.#backend, slot, this.#backend.foreign?.())
+    const link = await hostSide(this.#backend, this.#around, slot)
+    if (link !== undefined) throw slotTaken(name, slot, holderOf(link))
   }
 
   #mirroring(): NonNullable<Backend['mirroring']> {

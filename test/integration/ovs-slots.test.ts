@@ -98,6 +98,22 @@ ovsTest('standing ports that are gone, as after a restart of the machine, are ma
   }),
 )
 
+for (const [where, name] of [
+  ['on the host', 'ovs0-p1'],
+  ['in the namespace of the vswitch', 'ovs0-u1'],
+] as const) {
+  ovsTest(`a standing port whose interface ${where} somebody has deleted is made again`, () =>
+    onOvs(2, 2, async ({ vswitch }) => {
+      await vswitch.plug({ netns: 't2' }, { slot: 2 })
+      const netns = name === 'ovs0-u1' ? ['-n', 'ecdock-ovs0'] : []
+      await run('ip', [...netns, 'link', 'delete', name])
+      const port = await vswitch.plug({ netns: 't1' }, { slot: 1 })
+      assert.equal([port.slot, port.ofport], [1, 1])
+      await megabyteEachWay('/run/netns/t1', '/run/netns/t2', '10.0.0.2')
+    }),
+  )
+}
+
 ovsTest('a namespace of the name that its slots need, but of somebody else, is left alone', () =>
   onOvs(1, 0, async ({ host, vswitch }) => {
     await host.kernel.createNamespaces(['ecdock-ovs0'])

@@ -86,8 +86,11 @@ export function plugOptions(flags: PlugFlags, defaults: Settings): PlugOptions {
 }
 
 async function explained(vswitch: Vswitch, targets: Target[], options: PlugOptions): Promise<Answer> {
+  const slots = options.slot === undefined ? await vswitch.freeSlots(targets.length) : [options.slot]
   const commands: string[] = []
-  for (const target of targets) commands.push(...(await vswitch.explain(target, options)))
+  for (const [at, target] of targets.entries()) {
+    commands.push(...(await vswitch.explain(target, { ...options, slot: slots[at] ?? 0 })))
+  }
   return { document: { commands }, text: () => commands.join('\n') }
 }
 

@@ -1,19 +1,16 @@
 import { existsSync } from 'node:fs'
 import { parseSubnet } from '../../addressing/subnet.js'
-import type { Step } from '../../kernel/plan.js'
-import type { OvsdbClient } from '../../ovsdb/client.js'
 import type { Backend } from '../backend.js'
-import { standingNames } from '../names.js'
-import { LINK_GROUP, type VswitchRecord } from '../record.js'
-import { DEFAULT_MTU, type Wiring } from '../wiring.js'
+import type { VswitchRecord } from '../record.js'
 import { connect } from './connection.js'
+import { explainPlug } from './explaining.js'
 import { foreignPorts } from './foreign-ports.js'
 import { OvsInternalPorts } from './internal-ports.js'
 import { databaseMark } from './marks.js'
 import { mirrorSlot, mirrors, removeMirror, unmirrorSlot } from './mirrors.js'
 import type { OpenVswitch } from './open-vswitch.js'
-import { directPort, keptSlots, requireBridge, standingPort } from './own-rows.js'
-import { explainPort, hasSlotFlow } from './port-rows.js'
+import { keptSlots, requireBridge, standingPort } from './own-rows.js'
+import { checksumSteps, pairSteps } from './plug-steps.js'
 import { mend, prepare, release, reserve } from './slots.js'
 import { standingNetns } from './standing-ports.js'
 
@@ -46,17 +43,8 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     // What is plugged in outlives the row of its standing port, when somebody deletes that.
     hostNetnses: () => (existsSync(standingNetns(name)) ? ['', standingNetns(name)] : ['']),
     ovsdb: databaseMark(client),
-    interfaces: (wiring) =>
-      isStanding(wiring.slot)
-        ? [
-            ...widened(name, wiring),
-            pair(wiring, hostNetns(wiring.slot), standingNames(name, wiring.slot).bridge),
-          ]
-        : [pair(wiring, '')],
-    finish: (wiring) =>
-      usermode && !isStanding(wiring.slot)
-        ? [{ op: 'tx-checksum-off', netns: wiring.target.netns, name: wiring.ifname }]
-        : [],
+    interfaces: (wiring) => pairSteps(sw, wiring, isStanding(wiring.slot)),
+    finish: (wiring) => checksumSteps(sw, wiring, isStanding(wiring.slot)),
     connect: (made, signal) => connect(ovs, name, made, signal),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),
@@ -72,44 +60,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
       remove: (to) => removeMirror(ovs, name, to),
     },
     requirePresent: () => void requireBridge(client, name),
-    explain: (wiring) => (isStanding(wiring.slot) ? [] : explained(client, name, wiring)),
+    explain: (wiring, around) => explainPlug(sw, wiring, around),
   }
   return backend
-}
-
-function pair(wiring: Wiring, netns: string, master?: string): Step {
-  return {
-    op: 'veth',
-    netns,
-    name: wiring.hostIfname,
-    ...(master !== undefined && { master }),
-    group: LINK_GROUP,
-    alias: wiring.alias,
-    mtu: wiring.mtu,
-    peer: { netns: wiring.target.netns, name: wiring.ifname, mac: wiring.mac, mtu: wiring.mtu },
-  }
-}
-
-/** A standing port is made for frames of the usual size. */
-function widened(name: string, { slot, mtu }: Wiring): Step[] {
-  if (mtu <= DEFAULT_MTU) return []
-  const names = standingNames(name, slot)
-  const netns = standingNetns(name)
-  return [
-    { op: 'link', netns: '', name: names.port, mtu },
-    { op: 'link', netns, name: names.inner, mtu },
-    { op: 'link', netns, name: names.bridge, mtu },
-  ]
-}
-
-function explained(client: OvsdbClient, name: string, wiring: Wiring): string[] {
-  const used = directPort(client, requireBridge(client, name), wiring.slot)
-  return [
-    // vswitchd would go on reading from the device that this port had before.
-    ...(used === undefined ? [] : [`ovs-vsctl del-port ${name} ${used.name}`]),
-    explainPort(name, wiring),
-    hasSlotFlow(wiring)
-      ? `ovs-ofctl add-flow ${name} dl_dst=${wiring.mac},actions=output:${wiring.slot}`
-      : `ovs-ofctl add-flow ${name} in_port=${wiring.slot},priority=32769,actions=normal`,
-  ]
 }

@@ -1,9 +1,9 @@
 import type { Plan, Step } from '../../kernel/plan.js'
-import type { Backend } from '../backend.js'
 import { plugPlan } from '../plug-plan.js'
 import { LINK_GROUP } from '../record.js'
 import { FIRST_NIC, NIC_BRIDGE, SECOND_NIC, secondIfname, secondMac } from '../second-nic.js'
 import type { Wiring } from '../wiring.js'
+import { checksumSteps, pairSteps } from './plug-steps.js'
 import type { OvsSwitch } from './switch.js'
 
 /** What the aliases of the bridge and of the second interface in a target with two begin with, and no other link's. */
@@ -12,13 +12,14 @@ export function nicBridgeMark(vswitch: string, slot: number): string {
 }
 
 /** The plan of a plug whose devices, at least one of them, Open vSwitch has just made. */
-export function planFor(sw: OvsSwitch, backend: Backend, wiring: Wiring): Plan {
+export function planFor(sw: OvsSwitch, wiring: Wiring): Plan {
   const { internal, dualNic } = wiring
   const { ifname } = namesInTarget(sw, wiring)
   const first: Wiring = { ...wiring, ifname }
-  const device = internal ? [adopted(first)] : backend.interfaces(first)
+  // What was kept of the slot has given way, so it has no standing port.
+  const device = internal ? [adopted(first)] : pairSteps(sw, first, false)
   // What a tap or an internal device transmits has its checksums: only a pair leaves them to hardware.
-  const finish = internal ? [] : (backend.finish?.(first) ?? [])
+  const finish = internal ? [] : checksumSteps(sw, first, false)
   return dualNic ? twoNics(first, device, finish, sw) : plugPlan(first, device, finish)
 }
 

@@ -137,7 +137,7 @@ export class InternalPlug {
   }
 
   async #execute(attempts: readonly Attempt[]): Promise<void> {
-    const plans = attempts.map(({ wiring }) => planFor(this.#switch, this.#backend, wiring))
+    const plans = attempts.map(({ wiring }) => planFor(this.#switch, wiring))
     const outcomes = await this.#around.kernel.execute(plans)
     const failed = attempts.filter((_, at) => outcomes[at]?.ok !== true)
     // A device that is still there would pass for that of another plug, which had taken the slot.

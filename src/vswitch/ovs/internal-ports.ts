@@ -5,6 +5,8 @@ import type { InternalPorts } from '../internal-ports.js'
 import { secondOfport } from '../second-nic.js'
 import type { Port } from '../vswitch.js'
 import type { Wiring } from '../wiring.js'
+import { addPort } from './commands.js'
+import { explainFlows, explainRelease } from './explaining.js'
 import { devicesOf, portWith } from './internal-devices.js'
 import { planFor } from './internal-plan.js'
 import { InternalPlug } from './internal-plug.js'
@@ -57,15 +59,20 @@ export class OvsInternalPorts implements InternalPorts {
     if (ghosts.length > 0) await this.unplug(ghosts, around)
   }
 
-  explain(wiring: Wiring, explainPlan: (plan: Plan) => string[]): string[] {
-    const { slot, mac, internal, dualNic } = wiring
+  async explain(
+    wiring: Wiring,
+    around: Surroundings,
+    explainPlan: (plan: Plan) => string[],
+  ): Promise<string[]> {
+    const { slot, internal, dualNic, hostIfname } = wiring
     const { name } = this.#switch
     const quiet = [slot, secondOfport(slot)].map((port) => `ovs-ofctl mod-port ${name} ${port} no-flood`)
     return [
+      ...(await explainRelease(this.#switch, slot, around)),
       ...explainInternal(name, wiring),
-      ...explainPlan(planFor(this.#switch, this.#backend(), wiring)),
-      ...(internal ? [] : (this.#backend().explain?.(wiring, 0).slice(0, 1) ?? [])),
-      `ovs-ofctl add-flow ${name} dl_dst=${mac},actions=output:${slot}`,
+      ...explainPlan(planFor(this.#switch, wiring)),
+      ...(internal ? [] : [addPort(name, hostIfname, wiring)]),
+      ...explainFlows(name, wiring),
       ...(dualNic ? quiet : []),
     ]
   }

@@ -4,9 +4,10 @@ import { named } from '../../ovsdb/value.js'
 import { hostIfname } from '../names.js'
 import { secondIfname, secondOfport } from '../second-nic.js'
 import type { Wiring } from '../wiring.js'
+import { addPortWith } from './commands.js'
 import { followingMirrors } from './mirror-rows.js'
 import { type PortRow, requireBridge } from './own-rows.js'
-import { portColumns, settings } from './port-rows.js'
+import { portColumns } from './port-rows.js'
 
 /**
  * Keys of external_ids that mark the Port rows of internal ports. They are others than those of a slot whose rows stay:
@@ -71,13 +72,7 @@ export function insertion(client: OvsdbClient, bridge: string, wiring: Wiring, l
 
 /** The ovs-vsctl commands that insert the same rows. */
 export function explainInternal(bridge: string, wiring: Wiring): string[] {
-  return rowsOf(bridge, wiring).map(({ name, Interface, Port }) => {
-    return [
-      `ovs-vsctl add-port ${bridge} ${name}`,
-      ['set Interface', name, ...settings(Interface)].join(' '),
-      ['set Port', name, ...settings(Port)].join(' '),
-    ].join(' -- ')
-  })
+  return rowsOf(bridge, wiring).map(({ name, ...columns }) => addPortWith(bridge, name, columns))
 }
 
 function rowsOf(bridge: string, wiring: Wiring) {

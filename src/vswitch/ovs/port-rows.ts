@@ -1,4 +1,3 @@
-import { shellQuote } from '../../kernel/shell-quote.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { insert, mutate, type Operation, rowIs, update } from '../../ovsdb/operations.js'
 import { named } from '../../ovsdb/value.js'
@@ -68,17 +67,6 @@ function changes(client: OvsdbClient, port: PortRow, slot: SlotConfiguration): O
   return operations
 }
 
-/** The ovs-vsctl command that writes the same rows. */
-export function explainPort(name: string, wiring: SlotConfiguration): string {
-  const { Interface, Port } = portColumns(wiring)
-  const port = wiring.hostIfname
-  return [
-    `ovs-vsctl add-port ${name} ${port}`,
-    ['set Interface', port, ...settings(Interface)].join(' '),
-    ['set Port', port, ...settings(Port)].join(' '),
-  ].join(' -- ')
-}
-
 /** Whether frames for the slot are sent to it by a flow of its own, which would pass VLANs over (docs/openflow.md). */
 export function hasSlotFlow({ vlan }: Pick<SlotConfiguration, 'vlan'>): boolean {
   return vlan === undefined
@@ -106,17 +94,6 @@ export function portColumns({ slot, mac, vlan, policing, dualNic }: SlotConfigur
       external_ids: { [PORT_KEYS.slot]: String(slot) },
     },
   }
-}
-
-/** Columns as ovs-vsctl(8) sets them; what a new row says anyway is left out. */
-export function settings(columns: object): string[] {
-  return Object.entries(columns).flatMap(([column, value]: [string, unknown]) => {
-    if (value === undefined || value === 0) return []
-    if (Array.isArray(value)) return value.length === 0 ? [] : [`${column}=${value.join(',')}`]
-    if (typeof value !== 'object' || value === null) return [`${column}=${value}`]
-    // A string of OVSDB is written as in JSON (ovs-vsctl(8), "Database Values").
-    return Object.entries(value).map(([key, text]) => shellQuote(`${column}:${key}=${JSON.stringify(text)}`))
-  })
 }
 
 /** Whether the row has these columns already. */

@@ -1,13 +1,13 @@
 import { EcdockError } from '../../errors.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
-import { hostIfname, standingNames } from '../names.js'
+import { hostIfname } from '../names.js'
 import type { Wiring } from '../wiring.js'
 import { PORT_KEYS } from './marks.js'
 import { directPort, ownPort, requireBridge, standingPort } from './own-rows.js'
 import { hasSlotFlow, standingRows } from './port-rows.js'
 import { makeReady } from './reservation.js'
-import { removeStanding, standingNetns } from './standing-ports.js'
+import { isWhole, removeStanding, standingNetns } from './standing-ports.js'
 import type { OvsSwitch } from './switch.js'
 
 /**
@@ -93,9 +93,7 @@ export async function mend(sw: OvsSwitch, slot: number, around: Surroundings): P
   const { client } = sw.ovs
   const bridge = client.replica.byName('Bridge', sw.name)
   if (bridge === undefined || standingPort(client, bridge, slot) === undefined) return false
-  const { bridge: own, inner } = standingNames(sw.name, slot)
-  const links = await around.kernel.linksByName(standingNetns(sw.name), [own, inner]).catch(() => [])
-  if (links.length === 2 && links.every((link) => link !== undefined)) return false
+  if (await isWhole(around.kernel, sw.name, slot)) return false
   await release(sw, [slot], around)
   return true
 }

@@ -36,6 +36,14 @@ export async function makeStanding(
   return errors
 }
 
+/** Whether the interfaces of a standing port are there. */
+export async function isWhole(kernel: Kernel, vswitch: string, slot: number): Promise<boolean> {
+  const { bridge, inner } = standingNames(vswitch, slot)
+  // Its port is the other end of one of them.
+  const links = await kernel.linksByName(standingNetns(vswitch), [bridge, inner]).catch(() => [])
+  return links.length === 2 && links.every((link) => link !== undefined)
+}
+
 /** Removes the interfaces of standing ports, as far as they are there and ours. */
 export async function removeStanding(
   { kernel }: Pick<Surroundings, 'kernel'>,
@@ -75,7 +83,8 @@ export async function deleteStandingNetns(
 const GONE: ReadonlySet<ErrorCode> = new Set(['TARGET_NOT_FOUND', 'NOT_A_NETNS'])
 const SLOTS_A_CALL = 32
 
-function standingPlan(
+/** The plan that makes the interfaces of one. */
+export function standingPlan(
   vswitch: string,
   slot: number,
   { usermode, ovsdb }: { usermode: boolean; ovsdb: string | undefined },
@@ -123,11 +132,20 @@ async function ensureNetns(
     })
   }
   if (!hasIpv6) return
-  // What is in it has no business with IPv6 itself: without it it sends nothing of its own.
-  const quiet: Step = { op: 'sysctl', netns, key: 'ipv6/conf/default/disable_ipv6', value: '1' }
-  const [outcome] = await kernel.execute([{ steps: [quiet] }])
+  const [outcome] = await kernel.execute([{ steps: [withoutIpv6(netns)] }])
   if (outcome?.ok === false)
     throw new EcdockError('KERNEL', outcome.op, outcome.message, { errno: outcome.errno })
+}
+
+/** The steps that make the namespace of standing ports. */
+export function standingNetnsSteps(vswitch: string, ovsdb: string | undefined, hasIpv6: boolean): Step[] {
+  const made: Step = { op: 'netns', name: vswitchNetns(vswitch), alias: slotsAlias(vswitch, ovsdb) }
+  return hasIpv6 ? [made, withoutIpv6(standingNetns(vswitch))] : [made]
+}
+
+/** What is in it has no business with IPv6 itself: without it it sends nothing of its own. */
+function withoutIpv6(netns: string): Step {
+  return { op: 'sysctl', netns, key: 'ipv6/conf/default/disable_ipv6', value: '1' }
 }
 
 function failure(vswitch: string, slot: number, failed: PlanFailed): EcdockError {
