@@ -3,6 +3,7 @@ import { quoted } from '../quoted.js'
 import type { CallOptions, OpenFlowClient } from './client.js'
 import { DEFAULT_PRIORITY, type FlowMod } from './flow-mod.js'
 import type { Flow } from './flow-stats.js'
+import type { FlowMatch } from './match.js'
 
 /**
  * The flow of a slot, as ecDock sets it: `dl_dst=MAC actions=output:SLOT`, so that what is sent to the slot's
@@ -76,6 +77,16 @@ export async function removeSlotFlows(
 /** The slot flows of ours that the switch has. */
 export async function slotFlows(client: OpenFlowClient, options: CallOptions = {}): Promise<SlotFlow[]> {
   return (await client.flows({}, options)).flatMap((flow) => slotFlow(flow) ?? [])
+}
+
+/** Whether the switch has a flow of ours with this match. */
+export async function hasOwnFlow(
+  client: OpenFlowClient,
+  match: FlowMatch,
+  options: CallOptions = {},
+): Promise<boolean> {
+  const flows = await client.flows(match, options)
+  return flows.some(({ cookie }) => (cookie & OUR_COOKIES) === (SLOT_FLOW_COOKIE & OUR_COOKIES))
 }
 
 function addition({ mac, slot }: SlotFlow): FlowMod {

@@ -262,27 +262,6 @@ ovsTest('cleanup removes strays, and what empty slots keep when asked to; it say
   }),
 )
 
-ovsTest('the commands that `explain` gives do what a plug does', () =>
-  onOvs(2, {}, async ({ vswitch, targets }) => {
-    const [first = '', second = ''] = targets
-    await vswitch.plug({ netns: second }, { slot: 2 })
-    const rows = () =>
-      Promise.all(['Interface', 'Port'].map((table) => ovs.vsctl('get', table, 'ovs0-s1', 'external_ids')))
-    const told = await vswitch.plug({ netns: first }, { slot: 1 })
-    const plugged = await rows()
-    await vswitch.unplug(1)
-
-    const commands = await vswitch.explain({ netns: first }, { slot: 1 })
-    await run('sh', ['-ec', commands.join('\n')], { env: ovs.env })
-    const { ms, ...port } = told
-    const { stats, ...shown } = (await vswitch.port(1)) ?? told
-    assert.equal(shown, port)
-    assert.equal(await rows(), plugged)
-    await megabyteEachWay(first, second, '10.0.0.2')
-    await vswitch.unplug(1)
-  }),
-)
-
 ovsTest('what somebody has changed by hand is passed over, and all else is found', () =>
   onOvs(1, {}, async ({ host, vswitch, targets }) => {
     await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 7 })

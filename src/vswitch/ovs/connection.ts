@@ -39,28 +39,37 @@ export async function connect(
     if (holder !== undefined) verdicts.set(port, slotTaken(name, port.wiring.slot, holder))
     else free.push(port)
   }
+  const { losses } = ovs.flows(name)
   // The flows first: as soon as ports are there, what is behind them keeps vswitchd busy.
   const settingFlows = setFlows(ovs, name, free, signal)
   await Promise.race([settingFlows, setTimeout(FLOWS_FIRST_MS, undefined, { ref: false })])
-  for (const [port, error] of await write(ovs, name, free, signal)) verdicts.set(port, error)
-  for (const [port, error] of await settingFlows)
-    if (verdicts.get(port) === undefined) verdicts.set(port, error)
+  const rows = await write(ovs, name, free, signal)
+  let flows = await settingFlows
+  const added = free.filter((port) => rows.added.has(port) && rows.verdicts.get(port) === undefined)
+  // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
+  if (added.length > 0 && ovs.flows(name).losses !== losses) {
+    flows = new Map([...flows, ...(await setFlows(ovs, name, added, signal))])
+  }
+  for (const port of free) verdicts.set(port, rows.verdicts.get(port) ?? flows.get(port))
+  const failed = free.filter((port) => rows.added.has(port) && verdicts.get(port) !== undefined)
+  await takeBack(ovs, name, failed, verdicts)
   return made.map((port) => verdicts.get(port))
 }
 
+/** Writes the rows of those whose slots have none that say it; `added`: those that had none at all. */
 async function write(
   ovs: OpenVswitch,
   name: string,
   made: readonly MadePort[],
   signal: AbortSignal | undefined,
-): Promise<Verdicts> {
+): Promise<{ verdicts: Verdicts; added: ReadonlySet<MadePort> }> {
   const { client, commits } = ovs
   const verdicts: Verdicts = new Map()
-  const isNew = new Set<MadePort>()
+  const added = new Set<MadePort>()
   const committed = made.map(async (port) => {
     const build = (label: string) => {
       const bridge = requireBridge(client, name)
-      if (ownPort(client, bridge, port.wiring.slot) === undefined) isNew.add(port)
+      if (ownPort(client, bridge, port.wiring.slot) === undefined) added.add(port)
       return slotRows(client, bridge, port.wiring, label)
     }
     try {
@@ -81,13 +90,7 @@ async function write(
     verdicts.set(port, error)
     if (error === undefined && row?.ofport !== undefined) port.port.ofport = row.ofport
   }
-  await takeBack(
-    ovs,
-    name,
-    made.filter((port) => isNew.has(port) && verdicts.get(port) !== undefined),
-    verdicts,
-  )
-  return verdicts
+  return { verdicts, added }
 }
 
 function standing(client: OvsdbClient, name: string, slot: number): PortRow | undefined {

@@ -1,80 +1,91 @@
-import { asEcdockError, type EcdockError, type ErrorCode } from '../../errors.js'
+import { asEcdockError, EcdockError, type ErrorCode } from '../../errors.js'
 import { OpenFlowClient } from '../../openflow/client.js'
 import { confineSlots, freeSlots } from '../../openflow/confinement.js'
 import { managementSocket } from '../../openflow/management-socket.js'
-import { removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
+import { hasOwnFlow, removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
+import { type Change, Changes } from './flow-changes.js'
+import type { SlotInRows } from './slots-in-rows.js'
 
 /**
- * The flows that lead to the slots of one bridge. They stay, as the slots' rows do, and are gone when
- * ovs-vswitchd ends: then all that this has set are set again with the next ones.
+ * The flows of the slots of one bridge. They stay, as the slots' rows do, and are gone when ovs-vswitchd ends, with
+ * those that other programs have set. So whoever comes first to a bridge, or has lost its connection, looks for one of
+ * them, and sets all of them again when it is not there, as the rows tell them.
  */
 export class SlotFlows {
   readonly #bridge: string
   readonly #endpoint: string
   readonly #timeoutMs: number
+  readonly #inRows: () => Iterable<SlotInRows>
   #client: Promise<OpenFlowClient> | undefined
-  /** What this has set, by MAC. */
-  readonly #set = new Map<string, number>()
-  /** The slots that this has confined, by their number. */
-  readonly #confined = new Map<number, SlotFlow>()
-  /** They are no longer there. */
-  #lost = false
+  /** The slot flows that this has set and that are there still, as far as is known: MACs by slot. */
+  readonly #set = new Map<number, string>()
+  /** What could not be set or removed, because the bridge did not answer. */
+  readonly #owed = new Map<number, string>()
+  readonly #owedFreedom = new Set<number>()
+  /** Since the connection was made, it has been made sure that all are there. */
+  #sure = false
+  #losses = 0
   /** Those that wait for the changes under way. */
-  #waiting: Change[] = []
+  #waiting: WaitingChange[] = []
   #changing = false
   #warned = false
 
-  /** `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. `timeoutMs` is for each call. */
-  constructor(bridge: string, endpoint: string, timeoutMs: number) {
+  /**
+   * `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. `timeoutMs` is for each call. `inRows`: the
+   * slots that the bridge has.
+   */
+  constructor(bridge: string, endpoint: string, timeoutMs: number, inRows: () => Iterable<SlotInRows>) {
     this.#bridge = bridge
     this.#endpoint = endpoint
     this.#timeoutMs = timeoutMs
+    this.#inRows = inRows
   }
 
-  /** Sets the flows that are not there yet. One answer for each: what was wrong with it, or undefined. */
+  /** How often the bridge was found not to answer: what was set before such a moment may be gone. */
+  get losses(): number {
+    return this.#losses
+  }
+
+  /**
+   * Sets the flows that are not there yet. One answer for each: what was wrong with it, or undefined. A bridge that does
+   * not answer is no error: without the flows it learns where its slots are, as any switch does.
+   */
   async set(flows: readonly SlotFlow[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]> {
-    const missing = this.#lost ? flows : flows.filter(({ mac, slot }) => this.#set.get(mac) !== slot)
+    const missing = flows.filter(({ mac, slot }) => this.#set.get(slot) !== mac)
     if (missing.length === 0) return flows.map(() => undefined)
-    const errors = await new Promise<Map<string, EcdockError>>((resolve) => {
-      this.#waiting.push({ flows: missing, signal, resolve })
-      if (!this.#changing) void this.#change()
-    })
-    return flows.map(({ mac }) => errors.get(mac))
+    const errors = await this.#carryOut({ flows: missing, signal })
+    return flows.map(({ slot }) => errors.get(slot))
   }
 
-  /** Removes the flows to these addresses; only ours. */
+  /** Removes the flows to these addresses; only ours. With a bridge that does not answer they are gone. */
   async remove(macs: readonly string[]): Promise<void> {
-    for (const mac of macs) this.#set.delete(mac)
-    await removeSlotFlows(await this.#connected(), macs)
+    const gone = new Set(macs)
+    for (const known of [this.#set, this.#owed]) {
+      for (const [slot, mac] of known) if (gone.has(mac)) known.delete(slot)
+    }
+    try {
+      await removeSlotFlows(await this.#connected(), macs)
+    } catch (error) {
+      if (!isAway(error)) throw error
+    }
   }
 
   /**
    * Takes slots that have VLANs out of the reach of slot flows, which pass VLANs over: they lose their own, and what
-   * they send is forwarded by their VLANs alone. One answer for each, as {@link set} gives it.
+   * they send is forwarded by their VLANs alone. One answer for each, as {@link set} gives it, but a bridge that does not
+   * answer is an error: others may have set flows that lead out of the VLAN.
    */
   async confine(slots: readonly SlotFlow[]): Promise<(EcdockError | undefined)[]> {
     if (slots.length === 0) return []
-    for (const each of slots) {
-      this.#set.delete(each.mac)
-      this.#confined.set(each.slot, each)
-    }
-    try {
-      return await confineSlots(await this.#connected(), slots)
-    } catch (error) {
-      return slots.map(() => asEcdockError(error, 'set flow'))
-    }
+    const errors = await this.#carryOut({ confined: slots })
+    return slots.map(({ slot }) => errors.get(slot))
   }
 
   /** Undoes {@link confine}; slots that are not confined are no error. What went wrong, or undefined. */
   async setFree(slots: readonly number[]): Promise<EcdockError | undefined> {
     if (slots.length === 0) return undefined
-    for (const slot of slots) this.#confined.delete(slot)
-    try {
-      await freeSlots(await this.#connected(), slots)
-      return undefined
-    } catch (error) {
-      return asEcdockError(error, 'remove flow')
-    }
+    const errors = await this.#carryOut({ freed: slots })
+    return slots.map((slot) => errors.get(slot)).find((error) => error !== undefined)
   }
 
   /**
@@ -82,8 +93,7 @@ export class SlotFlows {
    * with it, or undefined. The switch forgets it when it ends, or when the port goes.
    */
   async stopFlooding(ports: readonly number[]): Promise<(EcdockError | undefined)[]> {
-    const client = await this.#connected()
-    return client.modifyPorts(ports.map((port) => ({ port, config: { noFlood: true } })))
+    return quieten(await this.#connected(), ports)
   }
 
   async close(): Promise<void> {
@@ -91,64 +101,115 @@ export class SlotFlows {
     await client?.close()
   }
 
-  /** All that has come together is set together. */
-  async #change(): Promise<void> {
+  /** All that has come together is done together. What went wrong, by slot. */
+  async #carryOut(change: Change): Promise<ReadonlyMap<number, EcdockError>> {
+    for (const { slot } of change.confined ?? []) this.#forget(slot)
+    for (const slot of change.freed ?? []) this.#forget(slot)
+    return await new Promise((resolve) => {
+      this.#waiting.push({ ...change, resolve })
+      if (!this.#changing) void this.#run()
+    })
+  }
+
+  /** Whatever is known of its flow is so no more. */
+  #forget(slot: number): void {
+    this.#set.delete(slot)
+    this.#owed.delete(slot)
+    this.#owedFreedom.delete(slot)
+  }
+
+  async #run(): Promise<void> {
     this.#changing = true
     while (this.#waiting.length > 0) {
       const changes = this.#waiting
       this.#waiting = []
-      const errors = await this.#setAll(changes)
+      const errors = await this.#change(new Changes(this.#owed, this.#owedFreedom, changes))
       for (const { resolve } of changes) resolve(errors)
     }
     this.#changing = false
   }
 
-  async #setAll(changes: readonly Change[]): Promise<Map<string, EcdockError>> {
-    const wanted = new Map<string, number>(this.#lost ? this.#set : [])
-    for (const { flows, signal } of changes) {
-      if (signal?.aborted !== true) for (const { mac, slot } of flows) wanted.set(mac, slot)
-    }
-    const flows = [...wanted].map(([mac, slot]) => ({ mac, slot }))
-    const errors = new Map<string, EcdockError>()
+  async #change(changes: Changes): Promise<Map<number, EcdockError>> {
+    const errors = new Map<number, EcdockError>()
     try {
       const client = await this.#connected()
-      if (this.#lost) await confineSlots(client, [...this.#confined.values()])
-      this.#lost = false
-      const outcomes = await setSlotFlows(client, flows)
+      if (!this.#sure) await this.#makeSure(client, changes)
+      const { flows, confined, freed } = changes.lists()
+      const [outcomes, confinements] = await Promise.all([
+        setSlotFlows(client, flows),
+        confineSlots(client, confined),
+        freeSlots(client, freed),
+      ])
       for (const [at, { mac, slot }] of flows.entries()) {
         const error = outcomes[at]
-        if (error === undefined) this.#set.set(mac, slot)
-        else errors.set(mac, error)
+        this.#owed.delete(slot)
+        if (error === undefined) this.#set.set(slot, mac)
+        else errors.set(slot, error)
       }
-    } catch (cause) {
-      const error = asEcdockError(cause, 'set flow')
-      // Without them the bridge learns where its slots are, as any switch does.
-      if (AWAY.has(error.code)) {
-        this.#warn(error)
-        for (const { mac, slot } of flows) this.#set.set(mac, slot)
-        this.#lost = true
-      } else for (const { mac } of flows) errors.set(mac, error)
+      for (const [at, { slot }] of confined.entries()) {
+        const error = confinements[at]
+        if (error !== undefined) errors.set(slot, error)
+      }
+      for (const slot of freed) this.#owedFreedom.delete(slot)
+    } catch (error) {
+      this.#sure = false
+      this.#failed(changes, asEcdockError(error, 'set flow'), errors)
     }
     return errors
+  }
+
+  /** Adds to the changes all that is to be there besides, when the first of it is not there. */
+  async #makeSure(client: OpenFlowClient, changes: Changes): Promise<void> {
+    this.#sure = true
+    const isOther = ({ slot }: SlotInRows) => !changes.concern(slot)
+    for (const slot of this.#inRows()) {
+      if (!isOther(slot)) continue
+      if (await hasOwnFlow(client, slot.confined ? { inPort: slot.slot } : { dlDst: slot.mac })) return
+      break
+    }
+    const others = [...this.#inRows()].filter(isOther)
+    for (const slot of others) changes.restore(slot)
+    await quieten(
+      client,
+      others.flatMap(({ quiet }) => quiet),
+    )
+  }
+
+  #failed({ flows, confined, freed }: Changes, error: EcdockError, errors: Map<number, EcdockError>): void {
+    const away = isAway(error)
+    for (const [slot, mac] of flows) {
+      if (away) this.#owed.set(slot, mac)
+      else errors.set(slot, error)
+    }
+    for (const slot of freed) {
+      if (away) this.#owedFreedom.add(slot)
+      else errors.set(slot, error)
+    }
+    for (const slot of confined.keys()) errors.set(slot, unconfined(this.#bridge, slot, error))
+    if (!away) return
+    this.#lost()
+    if (flows.size > 0) this.#warn(error)
+  }
+
+  #lost(): void {
+    this.#losses++
+    this.#sure = false
+    this.#set.clear()
   }
 
   #warn(error: EcdockError): void {
     if (this.#warned) return
     this.#warned = true
-    const where =
-      error.code === 'OPENFLOW_UNREACHABLE'
-        ? 'Set OVS_RUNDIR to the directory of the sockets of ovs-vswitchd.'
-        : 'The next plug tries again.'
-    process.emitWarning(`${this.#bridge} has no slot flows: ${error.message} ${where}`, 'EcdockWarning')
+    // A socket that is not there may be elsewhere; whose socket is there, but does not answer, will come back.
+    const what = error.errno === 'ENOENT' ? RUNDIR_HINT : 'The next plug tries again.'
+    process.emitWarning(`${this.#bridge} has no slot flows: ${error.message} ${what}`, 'EcdockWarning')
   }
 
   #connected(): Promise<OpenFlowClient> {
     this.#client ??= OpenFlowClient.connect(managementSocket(this.#bridge, place(this.#endpoint)), {
       connectTimeoutMs: Math.min(LONGEST_CONNECT_MS, this.#timeoutMs),
       timeoutMs: this.#timeoutMs,
-      onLost: () => {
-        this.#lost = true
-      },
+      onLost: () => this.#lost(),
     }).catch((error: unknown) => {
       this.#client = undefined
       throw error
@@ -158,13 +219,27 @@ export class SlotFlows {
 }
 
 const LONGEST_CONNECT_MS = 5000
+const RUNDIR_HINT = 'Set OVS_RUNDIR to the directory of the sockets of ovs-vswitchd.'
 /** vswitchd is not there, or does not answer: whether a port can be had is for OVSDB to say. */
 const AWAY: ReadonlySet<ErrorCode> = new Set(['OPENFLOW_UNREACHABLE', 'OPENFLOW_LOST', 'TIMEOUT'])
 
-interface Change {
-  flows: readonly SlotFlow[]
-  signal: AbortSignal | undefined
-  resolve: (errors: Map<string, EcdockError>) => void
+interface WaitingChange extends Change {
+  resolve: (errors: ReadonlyMap<number, EcdockError>) => void
+}
+
+function isAway(error: unknown): boolean {
+  return error instanceof EcdockError && AWAY.has(error.code)
+}
+
+function quieten(client: OpenFlowClient, ports: readonly number[]): Promise<(EcdockError | undefined)[]> {
+  return client.modifyPorts(ports.map((port) => ({ port, config: { noFlood: true } })))
+}
+
+function unconfined(bridge: string, slot: number, error: EcdockError): EcdockError {
+  const { code, op, errno, message } = error
+  const hint = code === 'OPENFLOW_UNREACHABLE' ? `Does ovs-vswitchd run? ${RUNDIR_HINT}` : error.hint
+  const what = `slot ${slot} of ${bridge} cannot be kept to its VLAN without a flow: ${message}`
+  return new EcdockError(code, op, what, { errno, hint, cause: error })
 }
 
 /** OVS's own programs heed OVS_RUNDIR (ovs-vswitchd(8)). */

@@ -32,8 +32,10 @@ export async function removeRows(sw: OvsSwitch, slots: readonly number[]): Promi
   if (found.length === 0 || bridge === undefined) return
   const rows = found.flatMap(({ first, second }) => [first, second].flatMap((row) => row?.uuid ?? []))
   const macs = found.flatMap(({ first }) => macOf(client, first) ?? [])
+  const confined = found.flatMap(({ slot, first }) => (first?.vlan_mode === undefined ? [] : slot))
   await commits.commit(() => [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })])
   if (macs.length > 0) await ovs.flows(name).remove(macs)
+  await ovs.flows(name).setFree(confined)
 }
 
 /** A tap outlives the ovs-vswitchd that made it, and the next one knows nothing of it (TUNSETPERSIST in tun(4)). */

@@ -2,6 +2,7 @@ import type { EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { GroupCommit } from '../../ovsdb/group-commit.js'
 import { SlotFlows } from './flows.js'
+import { slotsInRows } from './slots-in-rows.js'
 
 /** ovs-vswitchd takes longer for each row of a small transaction than for each of a large one. */
 const PARTS_A_TRANSACTION = 1024
@@ -26,7 +27,8 @@ export class OpenVswitch {
   flows(bridge: string): SlotFlows {
     const known = this.#flows.get(bridge)
     if (known !== undefined) return known
-    const made = new SlotFlows(bridge, this.#endpoint, this.client.requestTimeoutMs)
+    const inRows = () => slotsInRows(this.client, bridge)
+    const made = new SlotFlows(bridge, this.#endpoint, this.client.requestTimeoutMs, inRows)
     this.#flows.set(bridge, made)
     return made
   }

@@ -1,4 +1,4 @@
-import { EcdockError } from '../../errors.js'
+import { asEcdockError, EcdockError } from '../../errors.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
 import { hostIfname } from '../names.js'
@@ -43,12 +43,17 @@ async function adapt(
   const links = await around.kernel.linksByName(standingNetns(sw.name), names).catch(() => [])
   // What is there is not to be changed: it makes the plug fail, which says by whom the slot is taken.
   const free = other.filter(({ slot }, at) => links[at] === undefined && !errors.has(slot))
-  // What goes wrong with one of them is told when it is connected, which tries the same again.
-  await Promise.allSettled(free.map((wiring) => configure(sw, wiring)))
+  await Promise.all(
+    free.map(async (wiring) => {
+      const error = await configure(sw, wiring).catch((cause: unknown) => asEcdockError(cause, 'plug'))
+      if (error !== undefined) errors.set(wiring.slot, error)
+    }),
+  )
   return errors
 }
 
-async function configure(sw: OvsSwitch, wiring: Wiring): Promise<void> {
+/** What went wrong, or undefined. */
+async function configure(sw: OvsSwitch, wiring: Wiring): Promise<EcdockError | undefined> {
   const { client, commits } = sw.ovs
   let wasConfined = false
   await commits.commit((label) => {
@@ -58,8 +63,8 @@ async function configure(sw: OvsSwitch, wiring: Wiring): Promise<void> {
     return port === undefined ? [] : standingRows(client, bridge, wiring, label)
   })
   const flows = sw.ovs.flows(sw.name)
-  if (!hasSlotFlow(wiring)) await flows.confine([wiring])
-  else if (wasConfined) await flows.setFree([wiring.slot])
+  if (!hasSlotFlow(wiring)) return (await flows.confine([wiring]))[0]
+  return wasConfined ? await flows.setFree([wiring.slot]) : undefined
 }
 
 async function standInstead(
