@@ -49,19 +49,20 @@ interface Listing {
 
 test('a container has an interface on each of several vswitches, in the same slot', async () => {
   await withVswitch(async () => {
-    await ecdockFastJson(['create-vswitch', 'br1', '10.0.1.254/24'], { env })
+    const others = [1, 2, 3]
+    for (const at of others) await ecdockFastJson(['create-vswitch', `br${at}`, `10.0.${at}.254/24`], { env })
     try {
       const words = ['sleep', '1000']
-      const eth = ['--eth0=br0', '--eth1=br1']
+      const eth = [0, ...others].map((at) => `--eth${at}=br${at}`)
       const first = await ecdockFastJson<Started>([...eth, 'start', docker.image, ...words], { env })
       assert.equal([first.port.slot, first.port.ifname], [1, 'eth0'])
       await ecdockFastJson(['--slot=2', ...eth, 'start', docker.image, ...words], { env })
-      for (const address of ['10.0.0.2', '10.0.1.2', '10.0.1.254']) {
+      for (const address of ['10.0.0.2', '10.0.1.2', '10.0.1.254', '10.0.2.2', '10.0.3.2']) {
         assert.match(await docker.exec('br0-s1', ['ping', '-c', '1', '-W', '5', address]), ' 0% packet loss')
       }
       const routes = await docker.exec('br0-s1', ['ip', 'route'])
       assert.match(routes, 'default via 10.0.0.254 dev eth0')
-      assert.match(routes, '10.0.1.0/24 dev eth1')
+      for (const at of others) assert.match(routes, `10.0.${at}.0/24 dev eth${at}`)
 
       await ecdockFastJson(['--vswitch=br0', 'restart', '--time=0', '1'], { env })
       assert.match(await docker.exec('br0-s2', ['ping', '-c', '1', '-W', '5', '10.0.1.1']), ' 0% packet loss')
@@ -72,12 +73,12 @@ test('a container has an interface on each of several vswitches, in the same slo
       const { vswitches } = await ecdockFastJson<Listing>(['ls'], { env })
       assert.equal(
         vswitches.map(({ ports }) => ports),
-        [[], []],
+        [[], [], [], []],
       )
       const clash = await ecdockFast(['--vswitch=br1', '--eth0=br0', 'start', docker.image], { env })
       assert.is(clash.status, 2)
     } finally {
-      await ecdockFastJson(['delete-vswitch', 'br1'], { env })
+      for (const at of others) await ecdockFastJson(['delete-vswitch', `br${at}`], { env })
     }
   })
 })

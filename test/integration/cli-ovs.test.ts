@@ -62,6 +62,34 @@ test('an Open vSwitch bridge is made, used and deleted', async () => {
   await assertNothingLeft(before)
 })
 
+test('slots are made ready beforehand, and forgotten when that is asked for', async () => {
+  const before = await snapshot({ ovs })
+  const env = { ...process.env, ECDOCK_OVSDB: ovs.ovsdb }
+  const blue = await namedNamespace('blue')
+  const ports = () => ovs.vsctl('list-ports', 'ovs0')
+  try {
+    await ecdockFastJson(['create-vswitch', '10.0.0.254/24', ...OVS_FLAGS, '--slots', '3'], { env })
+    assert.is(await ports(), 'ovs0-p1\novs0-p2\novs0-p3')
+    const mark = await ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg')
+    const { results } = await ecdockFastJson<{ results: { port: Port }[] }>(['plug', 'netns:blue'], { env })
+    assert.equal(
+      results.map(({ port }) => [port.slot, port.ofport]),
+      [[1, 1]],
+    )
+    assert.is(await ovs.vsctl('get', 'Open_vSwitch', '.', 'next_cfg'), mark)
+    await ecdockFastJson(['cleanup'], { env })
+    assert.is(await ports(), 'ovs0-p1\novs0-p2\novs0-p3')
+    const dry = await ecdockFast(['cleanup', '--empty-slots', '--dry-run'], { env })
+    assert.match(dry.stdout, /^would remove slot ovs0-s2: the slot is empty$/m)
+    await ecdockFastJson(['cleanup', '--empty-slots'], { env })
+    assert.is(await ports(), 'ovs0-p1')
+    await ecdockFastJson(['delete-vswitch', 'ovs0'], { env })
+  } finally {
+    await blue.remove()
+  }
+  await assertNothingLeft(before)
+})
+
 test('the demo uses a running Open vSwitch when it is told to', async () => {
   const before = await snapshot({ ovs })
   const { kind, pings } = await ecdockFastJson<{ kind: string; pings: object }>([

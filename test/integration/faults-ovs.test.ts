@@ -248,6 +248,30 @@ ovsTest('aborting at any moment leaves a port whole, or nothing of it', () =>
   }),
 )
 
+ovsTest('a plug that waits for another one can be cancelled: it ends at once, and the other goes on', () =>
+  onOvs({}, async ({ ovs, vswitch }) => {
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
+    const going = vswitch.plug({ netns: FIRST }, { slot: 1 })
+    await hasRow(ovs, 'ovs0-s1')
+    const controller = new AbortController()
+    const waiting = refusal(
+      vswitch.plug({ netns: SECOND }, { slot: 2, signal: controller.signal }),
+      'CANCELLED',
+    )
+    await waitUntil('its interface is there', async () => (await run('ip', ['link'])).includes('ovs0-s2'))
+    controller.abort()
+    // ovs-vswitchd, for which the other one waits, stands still.
+    await waiting
+    assert.is(await inside(SECOND, 'ip', ['link', 'show', 'type', 'veth']), '')
+    assert.not.match(await ovs.vsctl('--no-wait', 'list-ports', 'ovs0'), 'ovs0-s2')
+    process.kill(ovs.vswitchdPid ?? 0, 'SIGCONT')
+    assert.is((await going).slot, 1)
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s1')
+    await vswitch.plug({ netns: SECOND }, { slot: 2 })
+    await megabyteEachWay(FIRST, SECOND, '10.0.0.2')
+  }),
+)
+
 ovsTest('a target that dies takes its port with it, and the slot is good again', () =>
   onOvs({}, async ({ host, vswitch }) => {
     await host.kernel.createNamespaces(['dying'])
