@@ -46,6 +46,32 @@ ovsTest('after a restart of ovs-vswitchd the next plug of any program sets all f
   }),
 )
 
+ovsTest('a slot that is plugged into with another MAC leaves no flow to the one before', () =>
+  onOvs(2, async (vswitch) => {
+    await vswitch.reserve([1])
+    assert.equal(await flows(), [to(1)])
+    const mac = '02:00:00:00:00:02'
+    const toMac = (slot: number) => `dl_dst=${mac} actions=output:${slot}`
+    for (const [options, expected] of [
+      [{ mac }, [toMac(1)]],
+      [{}, [to(1)]],
+      [{ mac, vlan: 10 }, [from(1)]],
+      [{ mac }, [toMac(1)]],
+    ] as const) {
+      await vswitch.plug(target(1), { slot: 1, ...options })
+      assert.equal(await flows(), expected)
+      await vswitch.unplug(1)
+    }
+    // Another slot has it now, and keeps it.
+    await vswitch.plug(target(2), { slot: 2, mac })
+    await vswitch.plug(target(1), { slot: 1 })
+    assert.equal(await flows(), [toMac(2), to(1)])
+    await vswitch.unplug(1)
+    await vswitch.release()
+    assert.equal(await flows(), [toMac(2)])
+  }),
+)
+
 ovsTest(
   'what is plugged in while ovs-vswitchd is away gets its flows when it is back, with a VLAN and without',
   () =>

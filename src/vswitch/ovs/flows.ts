@@ -57,14 +57,19 @@ export class SlotFlows {
     return flows.map(({ slot }) => errors.get(slot))
   }
 
-  /** Removes the flows to these addresses; only ours. With a bridge that does not answer they are gone. */
+  /**
+   * Removes the flows to these addresses, unless another slot has one of them by its rows; only ours. With a bridge that
+   * does not answer they are gone.
+   */
   async remove(macs: readonly string[]): Promise<void> {
     const gone = new Set(macs)
+    for (const { mac } of this.#inRows()) gone.delete(mac)
+    if (gone.size === 0) return
     for (const known of [this.#set, this.#owed]) {
       for (const [slot, mac] of known) if (gone.has(mac)) known.delete(slot)
     }
     try {
-      await removeSlotFlows(await this.#connected(), macs)
+      await removeSlotFlows(await this.#connected(), [...gone])
     } catch (error) {
       if (!isAway(error)) throw error
     }

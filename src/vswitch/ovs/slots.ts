@@ -56,13 +56,16 @@ async function adapt(
 async function configure(sw: OvsSwitch, wiring: Wiring): Promise<EcdockError | undefined> {
   const { client, commits } = sw.ovs
   let wasConfined = false
+  let mac: string | undefined
   await commits.commit((label) => {
     const bridge = requireBridge(client, sw.name)
     const port = standingPort(client, bridge, wiring.slot)
     wasConfined = port?.vlan_mode !== undefined
+    mac = port && client.replica.byName('Interface', port.name)?.external_ids.get('attached-mac')
     return port === undefined ? [] : standingRows(client, bridge, wiring, label)
   })
   const flows = sw.ovs.flows(sw.name)
+  if (mac !== undefined && mac !== wiring.mac) await flows.remove([mac])
   if (!hasSlotFlow(wiring)) return (await flows.confine([wiring]))[0]
   return wasConfined ? await flows.setFree([wiring.slot]) : undefined
 }
