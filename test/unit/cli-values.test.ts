@@ -148,6 +148,7 @@ test('every error code has one of the documented exit statuses', () => {
     'OVSDB_UNREACHABLE',
     'OPENFLOW_UNREACHABLE',
     'DOCKER_UNREACHABLE',
+    'VDE_UNREACHABLE',
   ])
   assert.ok(statuses.get(2)?.includes('USAGE'))
 })
