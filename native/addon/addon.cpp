@@ -84,6 +84,7 @@ class Addon : public Napi::Addon<Addon> {
     env.AddCleanupHook([](Addon* self) { self->end(); }, this);
     DefineAddon(exports, {
                              InstanceMethod("execute", &Addon::execute),
+                             InstanceMethod("expect", &Addon::expect),
                              InstanceMethod("links", &Addon::links),
                              InstanceMethod("linksByName", &Addon::links_by_name),
                              InstanceMethod("addresses", &Addon::addresses),
@@ -145,6 +146,15 @@ class Addon : public Napi::Addon<Addon> {
           }
           return outcomes;
         });
+  }
+
+  Napi::Value expect(const Napi::CallbackInfo& info) {
+    auto path = text_argument(info, 0);
+    if (!path) return info.Env().Undefined();
+    plumbing_.submit([path = std::move(*path)](const Status& ready) {
+      if (ready.ok()) plan::expect_place(path);
+    });
+    return info.Env().Undefined();
   }
 
   Napi::Value links(const Napi::CallbackInfo& info) {
@@ -252,7 +262,7 @@ class Addon : public Napi::Addon<Addon> {
   Dispatcher dispatcher_;
   Datagrams datagrams_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
-  worker::Worker plumbing_{1, plan::forget_kept_place};
+  worker::Worker plumbing_{1, plan::forget_places};
   // Dumps wait for the kernel, and must not hold up a plug.
   worker::Worker reading_{2};
   // Probes wait for the network, seconds long, and must not hold up anything else.

@@ -47,6 +47,7 @@ std::string destination_text(const AddRoute& route) {
 }  // namespace
 
 Executor::~Executor() {
+  forget_expected_place();
   if (!primary_) return;
   auto known = places_.extract(primary_->netns);
   if (!known) return;
@@ -389,15 +390,13 @@ Status Executor::step(const CheckVacant& step) {
     if (own.value()) return Error{"target check", EINVAL, step.netns + " is this process's own network", {}};
   }
   outcome_.netns_id = where.value()->netns.id;
-  auto through = socket_of(*where.value());
-  if (!through.ok()) return through.error();
-  auto links = netlink::list_links(*through.value(), netlink::Statistics::kSkipped);
-  if (!links.ok()) return links.error();
-  auto addresses = netlink::list_addresses(*through.value());
-  if (!addresses.ok()) return addresses.error();
+  auto surveyed = survey(*where.value());
+  if (!surveyed.ok()) return surveyed.error();
+  const auto& links = surveyed.value().links;
+  const auto& addresses = surveyed.value().addresses;
 
   const auto named = [&](const std::string& name) {
-    for (const auto& link : links.value()) {
+    for (const auto& link : links) {
       if (link.name == name) return true;
     }
     return false;
@@ -411,14 +410,14 @@ Status Executor::step(const CheckVacant& step) {
   } else if (named(step.name)) {
     return refuse("name", step.name, step.name);
   }
-  for (const auto& link : links.value()) {
+  for (const auto& link : links) {
     if (!step.mac.empty() && link.mac == step.mac) return refuse("mac", step.mac, link.name);
   }
-  for (const auto& present : addresses.value()) {
+  for (const auto& present : addresses) {
     for (const auto& wanted : step.addresses) {
       if (!(present.address == wanted)) continue;
       std::string holder;
-      for (const auto& link : links.value()) {
+      for (const auto& link : links) {
         if (link.ifindex == present.ifindex) holder = link.name;
       }
       return refuse("address", netlink::format_ip_address(wanted), holder);

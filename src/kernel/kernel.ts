@@ -84,6 +84,11 @@ export interface ProbeOutcome {
 export interface Kernel {
   /** Executes plans in order, each undone on its own when it fails; outcomes come in the same order. */
   execute(plans: readonly Plan[]): Promise<PlanOutcome[]>
+  /**
+   * Says that a plan for this namespace is about to come, so that the thread which will execute it opens the namespace
+   * meanwhile. Nothing is changed; what cannot be opened the plan will tell.
+   */
+  expect(netns: string): void
   links(netns: string): Promise<Link[]>
   /** The links of these names; a name that is not there gives undefined in its place. */
   linksByName(netns: string, names: readonly string[]): Promise<(Link | undefined)[]>

@@ -16,6 +16,7 @@ export function loadKernel(): Kernel {
   const addon = loadAddon()
   return {
     execute: (plans) => call(() => addon.execute(planText(plans))),
+    expect: (netns) => addon.expect(netns),
     links: (netns) => call(() => addon.links(netns), netns),
     linksByName: (netns, names) => call(() => addon.linksByName(netns, names), netns),
     addresses: (netns) => call(() => addon.addresses(netns), netns),

@@ -18,11 +18,12 @@ export async function plugDirectly(
   signal: AbortSignal | undefined,
 ): Promise<Port | undefined> {
   const { slot } = request
-  checkRequest(request)
-  if (slot === undefined || request.mac !== undefined) return undefined
-  if (request.internal === true || request.dualNic === true || backend.internal?.has(slot)) return undefined
   const target = locate(request.target)
-  if (target === undefined) return undefined
+  // A slot that has to be prepared first would let other plans in between.
+  if (target !== undefined && backend.prepare === undefined) around.kernel.expect(target.netns)
+  checkRequest(request)
+  if (target === undefined || slot === undefined || request.mac !== undefined) return undefined
+  if (request.internal === true || request.dualNic === true || backend.internal?.has(slot)) return undefined
   const stopped = () => signal?.aborted === true
   if (stopped()) throw cancelled()
   checkAskedSlot(backend, slot, backend.foreign?.())
