@@ -10,6 +10,15 @@ constexpr size_t kFlush = 64;  // frames at once, so that one receiver does not 
 
 }  // namespace
 
+Counters& Counters::operator+=(const Counters& more) {
+  rx_packets += more.rx_packets;
+  rx_bytes += more.rx_bytes;
+  tx_packets += more.tx_packets;
+  tx_bytes += more.tx_bytes;
+  drops += more.drops;
+  return *this;
+}
+
 Endpoint::Endpoint(EventLoop& loop, FrameSink& sink, Fd fd, Identity identity)
     : loop_(loop), sink_(sink), fd_(std::move(fd)), identity_(std::move(identity)) {}
 
@@ -99,6 +108,11 @@ void Endpoint::want(bool writing) {
   if (writing == writing_) return;
   writing_ = writing;
   loop_.change(fd_.get(), writing ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
+}
+
+const std::string& Endpoint::words() const {
+  if (!identity_.description.empty()) return identity_.description;
+  return identity_.label.empty() ? identity_.name : identity_.label;
 }
 
 void Endpoint::lose(const std::string& reason) { sink_.lost(*this, reason); }

@@ -36,6 +36,8 @@ struct Counters {
   uint64_t tx_packets = 0;
   uint64_t tx_bytes = 0;
   uint64_t drops = 0;  // could not be sent or queued, or was no frame that can be forwarded
+
+  Counters& operator+=(const Counters& more);
 };
 
 struct Identity {
@@ -69,6 +71,8 @@ class Endpoint : public Watcher {
 
   const Identity& identity() const { return identity_; }
   Identity& identity() { return identity_; }
+  // How people tell it apart: a client's description, a tap's label or name.
+  const std::string& words() const;
   const Counters& counters() const { return counters_; }
   void reset_counters() { counters_ = {}; }
   const TransmitQueue& queue() const { return queue_; }

@@ -36,6 +36,16 @@ uint64_t ForwardingTable::key_of(const uint8_t* mac, uint16_t vlan) {
   return key;
 }
 
+// Addresses that are counted up, as makers of cards and we do it, must not end up side by side.
+size_t ForwardingTable::home(uint64_t key) const {
+  // As SplitMix64 mixes.
+  uint64_t mixed = key ^ secret_;
+  mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+  mixed ^= mixed >> 31;
+  return mixed >> shift_;
+}
+
 // Where the key is, or else the free slot where it belongs.
 size_t ForwardingTable::slot_of(uint64_t key) const {
   size_t slot = home(key);
@@ -57,7 +67,7 @@ ForwardingTable::Learned ForwardingTable::learn(const uint8_t* mac, uint16_t vla
     return Learned::moved;
   }
   if (size_ == capacity_) {
-    make_room(slot);
+    make_room();
     slot = slot_of(key);
   } else if ((size_ + 1) * 2 > slots_.size()) {
     grow();
@@ -83,11 +93,13 @@ void ForwardingTable::grow() {
   }
 }
 
-// Of some entries the one goes whose port has most of all, and of those the one not heard for longest.
-void ForwardingTable::make_room(size_t near) {
+// Of some entries, from all over the table, the one goes whose port has most of all, and of those the
+// one not heard for longest.
+void ForwardingTable::make_room() {
   size_t victim = slots_.size();
   size_t seen = 0;
-  for (size_t slot = near; seen < std::min(kSample, size_); slot = next(slot)) {
+  while (seen < std::min(kSample, size_)) {
+    const size_t slot = home(++samples_);
     if (slots_[slot].port == kNoPort) continue;
     ++seen;
     if (victim == slots_.size()) {
@@ -121,11 +133,16 @@ void ForwardingTable::count(PortNumber port, int change) {
   count_by_port_[port] += static_cast<uint32_t>(change);
 }
 
-void ForwardingTable::forget_if(const std::function<bool(const Entry&)>& unwanted) {
+void ForwardingTable::forget_if(const std::function<bool(const Entry&)>& unwanted, const Visit& gone) {
   if (size_ == 0) return;
   std::vector<Entry> kept;
   for (const Entry& entry : slots_) {
-    if (entry.port != kNoPort && !unwanted(entry)) kept.push_back(entry);
+    if (entry.port == kNoPort) continue;
+    if (unwanted(entry)) {
+      gone(entry);
+    } else {
+      kept.push_back(entry);
+    }
   }
   if (kept.size() == size_) return;
   std::fill(slots_.begin(), slots_.end(), Entry{0, kNoPort, 0});
@@ -137,24 +154,20 @@ void ForwardingTable::forget_if(const std::function<bool(const Entry&)>& unwante
   }
 }
 
-void ForwardingTable::forget_port(PortNumber port) {
+void ForwardingTable::forget_port(PortNumber port, const Visit& gone) {
   if (port >= count_by_port_.size() || count_by_port_[port] == 0) return;
-  forget_if([port](const Entry& entry) { return entry.port == port; });
+  forget_if([port](const Entry& entry) { return entry.port == port; }, gone);
 }
 
-void ForwardingTable::forget_vlan(uint16_t vlan) {
-  forget_if([vlan](const Entry& entry) { return entry.key >> 48 == vlan; });
+void ForwardingTable::forget_vlan(uint16_t vlan, const Visit& gone) {
+  forget_if([vlan](const Entry& entry) { return entry.key >> 48 == vlan; }, gone);
 }
 
-void ForwardingTable::age(uint32_t now, const std::function<void(const Entry&)>& gone) {
-  forget_if([&](const Entry& entry) {
-    if (now - entry.heard_at <= ageing_) return false;
-    gone(entry);
-    return true;
-  });
+void ForwardingTable::age(uint32_t now, const Visit& gone) {
+  forget_if([&](const Entry& entry) { return now - entry.heard_at > ageing_; }, gone);
 }
 
-void ForwardingTable::for_each(const std::function<void(const Entry&)>& visit) const {
+void ForwardingTable::for_each(const Visit& visit) const {
   for (const Entry& entry : slots_) {
     if (entry.port != kNoPort) visit(entry);
   }

@@ -30,11 +30,15 @@ class ForwardingTable {
   // The port of a station, or kNoPort.
   PortNumber find(const uint8_t* mac, uint16_t vlan, uint32_t now) const;
 
-  void forget_port(PortNumber port);
-  void forget_vlan(uint16_t vlan);
-  // Drops what is too old, and says it of each.
-  void age(uint32_t now, const std::function<void(const Entry&)>& gone);
-  void for_each(const std::function<void(const Entry&)>& visit) const;
+  // What `gone` is called for is not in the table any more when they return.
+  using Visit = std::function<void(const Entry&)>;
+  void forget_port(
+      PortNumber port, const Visit& gone = [](const Entry&) {});
+  void forget_vlan(
+      uint16_t vlan, const Visit& gone = [](const Entry&) {});
+  // Drops what is too old.
+  void age(uint32_t now, const Visit& gone);
+  void for_each(const Visit& visit) const;
 
   size_t size() const { return size_; }
   size_t capacity() const { return capacity_; }
@@ -49,18 +53,19 @@ class ForwardingTable {
   static uint64_t key_of(const uint8_t* mac, uint16_t vlan);
 
  private:
-  size_t home(uint64_t key) const { return (key * secret_) >> shift_; }
+  size_t home(uint64_t key) const;
   size_t next(size_t slot) const { return (slot + 1) & (slots_.size() - 1); }
   size_t slot_of(uint64_t key) const;
   void grow();
-  void make_room(size_t near);
+  void make_room();
   void erase(size_t slot);
   void count(PortNumber port, int change);
-  void forget_if(const std::function<bool(const Entry&)>& unwanted);
+  void forget_if(const std::function<bool(const Entry&)>& unwanted, const Visit& gone);
 
   size_t capacity_;
   size_t size_ = 0;
   uint32_t ageing_ = 300;
+  uint64_t samples_ = 0;
   uint64_t secret_;  // so that nobody outside can tell which addresses share a slot
   unsigned shift_ = 0;
   std::vector<Entry> slots_;             // a power of two, at most half full; open addressing, linear probing

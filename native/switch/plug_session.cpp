@@ -77,7 +77,8 @@ Status PlugSession::plug(const PlugRequest& request) {
   if (!data.ok()) return data.error();
   const bool any = !request.port_zero && request.port == 0;
   const auto wanted = any ? std::optional<PortNumber>() : std::optional<PortNumber>(request.port);
-  const auto port = server_.switch_.choose_port(wanted, client_.uid);
+  const Caller caller{client_.uid, groups_of_peer(connection_.get(), client_)};
+  const auto port = server_.switch_.choose_port(wanted, caller);
   if (!port.ok()) return port.error();
 
   const int number = data.value().get();
@@ -101,7 +102,7 @@ Status PlugSession::plug(const PlugRequest& request) {
   auto endpoint = std::make_unique<DatagramEndpoint>(server_.loop_, server_.switch_, std::move(data.value()),
                                                      std::move(identity));
   Endpoint* const plugged = endpoint.get();
-  const Status attached = server_.switch_.attach(port.value(), std::move(endpoint), client_.uid);
+  const Status attached = server_.switch_.attach(port.value(), std::move(endpoint), caller);
   if (!attached.ok()) return attached.error();
   endpoint_ = plugged;
   --server_.unplugged_;

@@ -14,6 +14,12 @@ namespace ecdock::vde {
 // A port that untagged frames neither come from nor go to.
 inline constexpr uint16_t kNoVlan = 4095;
 
+// Who wants to plug something in.
+struct Caller {
+  uid_t uid = 0;
+  std::vector<gid_t> groups;
+};
+
 // A numbered port of the switch. Several clients of one user may share it; what one of them sends the others
 // do not get.
 struct Port {
@@ -22,6 +28,11 @@ struct Port {
   bool active() const { return !endpoints.empty(); }
   // Whether its frames belong to the VLAN, with a tag or without.
   bool carries(uint16_t vlan) const { return untagged_vlan == vlan || tagged_vlans.contains(vlan); }
+
+  // Whether the console lets them use it; root always may.
+  bool admits(const Caller& caller) const;
+  // Of all endpoints that it has and had.
+  Counters counters() const;
 
   const PortNumber number;
   std::vector<std::unique_ptr<Endpoint>> endpoints;

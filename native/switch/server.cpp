@@ -4,12 +4,20 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
+#include <string_view>
+
+#include "switch/console_commands.h"
+#include "switch/console_server.h"
 #include "switch/control_server.h"
 #include "switch/event_loop.h"
+#include "switch/lockdown.h"
 #include "switch/log.h"
 #include "switch/plug_server.h"
 #include "switch/signals.h"
 #include "switch/slow_thread.h"
+#include "switch/small_file.h"
 #include "switch/socket_directory.h"
 #include "switch/switch.h"
 #include "switch/switch_control.h"
@@ -47,11 +55,29 @@ Status plug_own_taps(const Options& options, EventLoop& loop, Switch& target) {
     Identity identity;
     identity.name = name;
     identity.id = tap.value().fd.get();
-    const auto port = target.choose_port({}, geteuid());
+    const auto port = target.choose_port({}, Caller{geteuid(), {}});
     if (!port.ok()) return port.error();
     auto endpoint = std::make_unique<TapEndpoint>(loop, target, std::move(tap.value()), std::move(identity));
-    const Status attached = target.attach(port.value(), std::move(endpoint), geteuid());
+    const Status attached = target.attach(port.value(), std::move(endpoint), Caller{geteuid(), {}});
     if (!attached.ok()) return attached.error();
+  }
+  return Done{};
+}
+
+// A command that fails is told of, and the others are executed all the same, as vde_switch does it.
+Status run_rc_file(const Options& options, ConsoleCommands& commands) {
+  if (options.rc_file.empty()) return Done{};
+  const auto text = read_small_file(options.rc_file);
+  if (!text.ok()) return text.error();
+  std::string_view rest = text.value();
+  uint32_t events = 0;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+    const auto outcome = commands.execute(line, events);
+    if (outcome.text.starts_with("1") && !outcome.text.starts_with("1000")) {
+      log_line(LOG_WARNING, options.rc_file + ": " + std::string(line) + ": " + outcome.text);
+    }
   }
   return Done{};
 }
@@ -78,6 +104,15 @@ Status serve_switch(Options options, Background& background) {
   if (!control_socket.ok()) return control_socket.error();
   const SocketFile control_file(options.control);
 
+  std::optional<SocketFile> mgmt_file;
+  Fd mgmt;
+  if (!options.mgmt.empty()) {
+    auto listening = listen_at(options.mgmt, options.mgmt_mode, options.mgmt_group);
+    if (!listening.ok()) return listening.error();
+    mgmt = std::move(listening.value());
+    mgmt_file.emplace(options.mgmt);
+  }
+
   auto opened = EventLoop::open();
   if (!opened.ok()) return opened.error();
   EventLoop& loop = *opened.value();
@@ -92,6 +127,8 @@ Status serve_switch(Options options, Background& background) {
 
   const auto pid_file = PidFile::write(options.pid_file);
   if (!pid_file.ok()) return pid_file.error();
+  const Status dropped = drop_privileges();
+  if (!dropped.ok()) return dropped.error();
   const auto slow = SlowThread::start(loop);
   if (!slow.ok()) return slow.error();
 
@@ -99,13 +136,21 @@ Status serve_switch(Options options, Background& background) {
   SwitchControl rules(options, loop, *slow.value(), target, clients);
   ControlServer control(loop, rules, std::move(control_socket.value()));
   rules.announce_to(control);
-  for (const Status& started : {clients.start(), control.start()}) {
+  ConsoleCommands commands(options, target, rules);
+  std::optional<ConsoleServer> console;
+  if (mgmt.valid()) console.emplace(loop, target, commands, std::move(mgmt));
+  const Status begun = run_rc_file(options, commands);
+  if (!begun.ok()) return begun.error();
+  for (const Status& started :
+       {clients.start(), control.start(), console ? console->start() : Status(Done{})}) {
     if (!started.ok()) return started.error();
   }
   if (options.spanning_tree) {
     log_line(LOG_WARNING, "there is no fast spanning tree protocol here: connect switches without loops");
   }
   background.ready();
+  const Status locked = allow_only_needed_calls();
+  if (!locked.ok()) return locked.error();
   tell_ready(options.ready_fd);
   loop.run();
   return Done{};

@@ -9,23 +9,17 @@ namespace ecdock::vde {
 
 namespace {
 
-constexpr int64_t kAgeingInterval = 5000;  // ms
-
 Error refusal(int err, std::string message) { return Error{"switch", err, std::move(message), {}}; }
 
 bool is_group(const uint8_t* mac) { return mac[0] & 1; }
 
-void add(Counters& sum, const Counters& more) {
-  sum.rx_packets += more.rx_packets;
-  sum.rx_bytes += more.rx_bytes;
-  sum.tx_packets += more.tx_packets;
-  sum.tx_bytes += more.tx_bytes;
-  sum.drops += more.drops;
-}
-
 }  // namespace
 
-Switch::Switch(EventLoop& loop, PortNumber max_ports) : loop_(loop), max_ports_(max_ports) {}
+Switch::Switch(EventLoop& loop, PortNumber max_ports) : loop_(loop), max_ports_(max_ports) {
+  forgotten_ = [this](const ForwardingTable::Entry& entry) {
+    for (SwitchObserver* observer : observers_) observer->station_forgotten(entry);
+  };
+}
 
 Port* Switch::port(PortNumber number) { return number < ports_.size() ? ports_[number].get() : nullptr; }
 
@@ -51,7 +45,7 @@ void Switch::drop_unused(PortNumber number) {
   if (!port.active() && !set_up) ports_[number].reset();
 }
 
-Result<PortNumber> Switch::choose_port(std::optional<PortNumber> wanted, uid_t user) {
+Result<PortNumber> Switch::choose_port(std::optional<PortNumber> wanted, const Caller& caller) {
   if (!wanted) {
     for (PortNumber number = 1; number <= max_ports_; ++number) {
       const Port* const port = this->port(number);
@@ -68,14 +62,17 @@ Result<PortNumber> Switch::choose_port(std::optional<PortNumber> wanted, uid_t u
   }
   const Port* const port = this->port(*wanted);
   if (port == nullptr) return *wanted;
-  if (port->active() && port->user != user) {
+  if (port->active() && port->user != caller.uid) {
     return refusal(EBUSY, "port " + std::to_string(*wanted) + " is taken");
+  }
+  if (!port->admits(caller)) {
+    return refusal(EPERM, "port " + std::to_string(*wanted) + " is kept for others");
   }
   return *wanted;
 }
 
-Status Switch::attach(PortNumber number, std::unique_ptr<Endpoint> endpoint, uid_t user) {
-  const auto chosen = choose_port(number, user);
+Status Switch::attach(PortNumber number, std::unique_ptr<Endpoint> endpoint, const Caller& caller) {
+  const auto chosen = choose_port(number, caller);
   if (!chosen.ok()) return chosen.error();
   Port& port = need_port(number);
   const bool shares = endpoint->identity().kind == Identity::Kind::vde &&
@@ -90,7 +87,7 @@ Status Switch::attach(PortNumber number, std::unique_ptr<Endpoint> endpoint, uid
     return started.error();
   }
   const bool opened = !port.active();
-  port.user = user;
+  port.user = caller.uid;
   Endpoint& added = *endpoint;
   port.endpoints.push_back(std::move(endpoint));
   if (opened) {
@@ -110,12 +107,12 @@ std::unique_ptr<Endpoint> Switch::detach(Endpoint& endpoint, const std::string& 
                                   [&endpoint](const auto& other) { return other.get() == &endpoint; });
   std::unique_ptr<Endpoint> taken = std::move(*found);
   port.endpoints.erase(found);
-  add(port.past, taken->counters());
+  port.past += taken->counters();
   for (SwitchObserver* observer : observers_) observer->endpoint_removed(*taken, reason);
   if (port.active()) return taken;
   port.user.reset();
   std::erase(active_, &port);
-  table_.forget_port(number);
+  table_.forget_port(number, forgotten_);
   for (SwitchObserver* observer : observers_) observer->port_closed(port, reason);
   drop_unused(number);
   return taken;
@@ -158,18 +155,18 @@ Status Switch::create_vlan(uint16_t vlan) {
   if (vlan == 0 || vlan >= kNoVlan) return refusal(EINVAL, "a VLAN's number is from 1 to 4094");
   if (!vlans_.insert(vlan).second) return refusal(EEXIST, "it exists");
   // What was learned of it before nobody had separated.
-  table_.forget_vlan(vlan);
+  table_.forget_vlan(vlan, forgotten_);
   return Done{};
 }
 
 Status Switch::remove_vlan(uint16_t vlan) {
-  if (vlan == 0) return refusal(EINVAL, "VLAN 0 stays");
+  if (vlan == 0) return refusal(EADDRINUSE, "VLAN 0 stays");
   if (!vlans_.contains(vlan)) return refusal(ENXIO, "there is no such VLAN");
   for (const auto& port : ports_) {
     if (port && port->untagged_vlan == vlan) return refusal(EADDRINUSE, "it is in use");
   }
   vlans_.erase(vlan);
-  table_.forget_vlan(vlan);
+  table_.forget_vlan(vlan, forgotten_);
   for (const auto& port : ports_) {
     if (port) port->tagged_vlans.erase(vlan);
   }
@@ -184,7 +181,7 @@ Status Switch::set_untagged_vlan(PortNumber number, uint16_t vlan) {
   }
   port->untagged_vlan = vlan;
   port->tagged_vlans.erase(vlan);
-  table_.forget_port(number);
+  table_.forget_port(number, forgotten_);
   return Done{};
 }
 
@@ -197,7 +194,7 @@ Status Switch::set_tagged_vlan(PortNumber number, uint16_t vlan, bool member) {
   } else {
     port->tagged_vlans.erase(vlan);
   }
-  table_.forget_port(number);
+  table_.forget_port(number, forgotten_);
   return Done{};
 }
 
@@ -261,9 +258,7 @@ void Switch::learn(const Frame& frame, uint16_t vlan, PortNumber port) {
 }
 
 void Switch::age() {
-  table_.age(loop_.seconds(), [this](const ForwardingTable::Entry& entry) {
-    for (SwitchObserver* observer : observers_) observer->station_forgotten(entry);
-  });
+  table_.age(loop_.seconds(), forgotten_);
   ageing_ = table_.size() > 0;
   if (ageing_) loop_.after(kAgeingInterval, [this] { age(); });
 }

@@ -32,12 +32,12 @@ class Switch : public FrameSink {
  public:
   Switch(EventLoop& loop, PortNumber max_ports);
 
-  // The port that an endpoint of `user` would get: `wanted`, or the lowest that is free. EBUSY when it is
+  // The port that the caller would get: `wanted`, or the lowest that is free. EBUSY when it is
   // taken, ENOSPC when none is free or there are not so many, EPERM when the console has reserved it for
   // others.
-  Result<PortNumber> choose_port(std::optional<PortNumber> wanted, uid_t user);
+  Result<PortNumber> choose_port(std::optional<PortNumber> wanted, const Caller& caller);
   // EBUSY, ENOSPC and EPERM as above. A tap shares its port with nobody.
-  Status attach(PortNumber number, std::unique_ptr<Endpoint> endpoint, uid_t user);
+  Status attach(PortNumber number, std::unique_ptr<Endpoint> endpoint, const Caller& caller);
   // Takes an endpoint out, and gives it back with its descriptor.
   std::unique_ptr<Endpoint> detach(Endpoint& endpoint, const std::string& reason);
 
@@ -72,6 +72,7 @@ class Switch : public FrameSink {
   void ignore(SwitchObserver& observer) { std::erase(observers_, &observer); }
 
   static constexpr PortNumber kMostPorts = 65535;
+  static constexpr int64_t kAgeingInterval = 5000;  // ms
 
  private:
   Port& need_port(PortNumber number);
@@ -94,7 +95,8 @@ class Switch : public FrameSink {
   std::set<uint16_t> vlans_{0};
   ForwardingTable table_;
   std::vector<SwitchObserver*> observers_;
-  bool ageing_ = false;  // a timer runs
+  ForwardingTable::Visit forgotten_;  // tells the observers
+  bool ageing_ = false;               // a timer runs
 };
 
 }  // namespace ecdock::vde

@@ -12,6 +12,8 @@ namespace ecdock::vde {
 
 namespace {
 
+constexpr char kUnplugged[] = "unplugged";
+
 Error no_port(PortNumber number) {
   return Error{"control", ENXIO, "nothing is plugged into port " + std::to_string(number), {}};
 }
@@ -31,7 +33,7 @@ void SwitchControl::add_tap(TapRequest request, Fd fd, std::function<void(Result
     return answer(Error{"control", EINVAL, "vde= is for a process that was started with --cable", {}});
   }
   if (request.port) {
-    const auto free = switch_.choose_port(request.port, geteuid());
+    const auto free = switch_.choose_port(request.port, Caller{geteuid(), {}});
     if (!free.ok()) {
       slow_.close(std::move(fd));
       return answer(free.error());
@@ -51,7 +53,7 @@ void SwitchControl::add_tap(TapRequest request, Fd fd, std::function<void(Result
 
 Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap>& tap) {
   if (!tap.ok()) return tap.error();
-  const auto port = switch_.choose_port(request.port, geteuid());
+  const auto port = switch_.choose_port(request.port, Caller{geteuid(), {}});
   if (!port.ok()) {
     slow_.close(std::move(tap.value().fd));
     return port.error();
@@ -62,7 +64,7 @@ Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap>&
   identity.label = request.label;
   identity.id = tap.value().fd.get();
   auto endpoint = std::make_unique<TapEndpoint>(loop_, switch_, std::move(tap.value()), std::move(identity));
-  const Status attached = switch_.attach(port.value(), std::move(endpoint), geteuid());
+  const Status attached = switch_.attach(port.value(), std::move(endpoint), Caller{geteuid(), {}});
   if (!attached.ok()) return attached.error();
   return port.value();
 }
@@ -70,18 +72,19 @@ Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap>&
 void SwitchControl::unplug(PortNumber number, std::function<void(Status)> answer) {
   Port* const port = switch_.port(number);
   if (port == nullptr || !port->active()) return answer(no_port(number));
-  const std::string reason = "unplugged";
-  // Clients take their files with them.
-  if (port->endpoints.front()->identity().kind == Identity::Kind::vde) {
-    for (Port* rest = port; rest != nullptr && rest->active(); rest = switch_.port(number)) {
-      clients_.end_session_of(*rest->endpoints.front(), reason);
-    }
-    return answer(Done{});
-  }
-  auto endpoint = switch_.detach(*port->endpoints.front(), reason);
-  Fd tap = endpoint->stop();
-  loop_.retire(std::move(endpoint));
-  slow_.close(std::move(tap), [answer = std::move(answer)] { answer(Done{}); });
+  // Clients share a port, and a tap has its own.
+  while (port->endpoints.size() > 1) unplug_endpoint(*port->endpoints.back(), kUnplugged, [] {});
+  unplug_endpoint(*port->endpoints.front(), kUnplugged, [answer = std::move(answer)] { answer(Done{}); });
+}
+
+void SwitchControl::unplug_endpoint(Endpoint& endpoint, const std::string& reason,
+                                    std::function<void()> done) {
+  // A client takes its socket's file with it.
+  if (clients_.end_session_of(endpoint, reason)) return done();
+  auto taken = switch_.detach(endpoint, reason);
+  Fd tap = taken->stop();
+  loop_.retire(std::move(taken));
+  slow_.close(std::move(tap), std::move(done));
 }
 
 Result<std::string> SwitchControl::list(std::optional<PortNumber> number) {

@@ -24,6 +24,8 @@ class SwitchControl : public ControlTarget, public SwitchObserver {
 
   void add_tap(TapRequest request, Fd tap, std::function<void(Result<PortNumber>)> answer) override;
   void unplug(PortNumber port, std::function<void(Status)> answer) override;
+  // Takes one endpoint out, a client or a tap; `done` is called when its descriptor is closed.
+  void unplug_endpoint(Endpoint& endpoint, const std::string& reason, std::function<void()> done);
   Result<std::string> list(std::optional<PortNumber> port) override;
   std::string status() override;
   Status set_max_ports(PortNumber number) override;

@@ -85,6 +85,21 @@ Result<ucred> peer_of(int fd) {
   return peer;
 }
 
+std::vector<gid_t> groups_of_peer(int fd, const ucred& peer) {
+  std::vector<gid_t> groups(64);
+  socklen_t size = 0;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    // With ERANGE it says how much room it needs.
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0) break;
+    if (errno != ERANGE) size = 0;
+    groups.resize(size / sizeof(gid_t));
+  }
+  groups.resize(size / sizeof(gid_t));
+  groups.push_back(peer.gid);
+  return groups;
+}
+
 void unlink_socket(const std::string& path) {
   struct stat found {};
   if (lstat(path.c_str(), &found) == 0 && S_ISSOCK(found.st_mode)) unlink(path.c_str());

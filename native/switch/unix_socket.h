@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <string>
+#include <vector>
 
 #include "fd.h"
 #include "result.h"
@@ -33,6 +34,9 @@ Status connect_to(int fd, const std::string& path);
 
 // Who is at the other end of a stream connection.
 Result<ucred> peer_of(int fd);
+
+// The groups of its user, the first and the others.
+std::vector<gid_t> groups_of_peer(int fd, const ucred& peer);
 
 // Removes the file when it is a socket.
 void unlink_socket(const std::string& path);

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include <vector>
+
+#include "result.h"
+
+namespace ecdock::vde {
+
+// The filter as a BPF program (seccomp(2)): an allow-list of system calls, some with a look at their
+// arguments.
+std::vector<sock_filter> syscall_filter();
+
+// Puts it on all threads. Needs no_new_privs.
+Status install_syscall_filter();
+
+}  // namespace ecdock::vde
