@@ -35,6 +35,8 @@ export interface CommandSpec<Flags extends object> {
   takes: readonly ('vswitch' | 'slot')[]
   /** It reports what is wrong with the configuration; others refuse to run then. */
   reportsConfig?: boolean
+  /** It writes its own log; the one line that all commands write when they are done is left out. */
+  logsItself?: boolean
   /** Lines that can be run as they are. */
   examples: readonly string[]
   run(invocation: Invocation, args: string[], flags: Flags): Promise<Answer>

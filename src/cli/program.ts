@@ -5,6 +5,7 @@ import { attach } from './commands/attach.js'
 import { batch } from './commands/batch.js'
 import { cleanup } from './commands/cleanup.js'
 import { createVswitch } from './commands/create-vswitch.js'
+import { daemon } from './commands/daemon.js'
 import { deleteVswitch } from './commands/delete-vswitch.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
@@ -72,6 +73,7 @@ export function buildProgram(io: Pick<Io, 'stdout'>, perform: Perform): Command 
   addCommand(program, stop, perform)
   addCommand(program, restart, perform)
   program.commandsGroup('The host:')
+  addCommand(program, daemon, perform)
   addCommand(program, cleanup, perform)
   addCommand(program, doctor, perform)
   addCommand(program, demo, perform)

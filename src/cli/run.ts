@@ -39,7 +39,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     const invocation = new Invocation(spec.name, options, io, log, config)
     const began = performance.now()
     const answer = await spec.run(invocation, args, flags)
-    log.info({ command, ms: performance.now() - began }, 'done')
+    if (spec.logsItself !== true) log.info({ command, ms: performance.now() - began }, 'done')
     status = await deliver(answer, invocation)
   }
 

@@ -27,4 +27,6 @@ export interface Fabric {
   unplug(endpoints: readonly EndpointRecord[]): Promise<void>
   /** Of these endpoints those whose taps are certainly gone: neither with the host nor in their container. */
   gone(endpoints: readonly EndpointRecord[]): Promise<EndpointRecord[]>
+  /** Lets go of all of it; switches and taps go on. */
+  stop(): Promise<void>
 }

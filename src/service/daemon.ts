@@ -8,7 +8,7 @@ import { NetworkBook } from '../driver/network-book.js'
 import { NetworkDriver } from '../driver/network-driver.js'
 import { FileStore } from '../driver/record-store.js'
 import { endpointRecordSchema, networkRecordSchema, poolRecordSchema } from '../driver/records.js'
-import { ipamMethods, networkMethods } from './methods.js'
+import { ipamMethods, type Methods, networkMethods } from './methods.js'
 import { PluginServer } from './plugin-server.js'
 
 /** Where Docker looks for plugins (moby: pkg/plugins/discovery_unix.go). */
@@ -25,7 +25,7 @@ export interface DaemonOptions {
   stateDir: string
   log: Log
   /** What carries the frames; it is given the book, which says what is to be carried. */
-  fabric(book: NetworkBook): Fabric & { stop(): Promise<void> }
+  fabric(book: NetworkBook): Promise<Fabric>
   /** For each request, in ms. */
   timeLimitMs?: number
 }
@@ -45,7 +45,7 @@ export class Daemon {
   private constructor(
     private readonly options: DaemonOptions,
     private readonly book: NetworkBook,
-    private readonly fabric: ReturnType<DaemonOptions['fabric']>,
+    private readonly fabric: Fabric,
     private readonly collector: Collector,
     private readonly network: NetworkDriver,
   ) {}
@@ -62,7 +62,7 @@ export class Daemon {
       new FileStore(join(stateDir, 'endpoints'), endpointRecordSchema, { durable: false }),
     )
     const ipam = new IpamDriver(new FileStore(join(stateDir, 'pools'), poolRecordSchema))
-    const fabric = options.fabric(book)
+    const fabric = await options.fabric(book)
     const collector = new Collector(book, fabric, log)
     const network = new NetworkDriver(book, fabric, collector, { socketRoot })
     const daemon = new Daemon(options, book, fabric, collector, network)
@@ -73,8 +73,11 @@ export class Daemon {
     const restored = listening.then(() => daemon.#restore(ipam))
     restored.catch(() => {})
     try {
-      await daemon.#listen('vde', 'NetworkDriver', networkMethods(network), restored)
-      await daemon.#listen('vde-ipam', 'IpamDriver', ipamMethods(ipam), restored)
+      const addresses = ipamMethods(ipam)
+      // A managed plugin has one socket for all that it is.
+      const both = { ...networkMethods(network), ...addresses }
+      await daemon.#listen('vde', ['NetworkDriver', 'IpamDriver'], both, restored)
+      await daemon.#listen('vde-ipam', ['IpamDriver'], addresses, restored)
       begin()
       await restored
     } catch (error) {
@@ -97,14 +100,14 @@ export class Daemon {
 
   async #listen(
     name: string,
-    kind: string,
-    methods: ReturnType<typeof networkMethods>,
+    kinds: readonly string[],
+    methods: Methods,
     ready: Promise<void>,
   ): Promise<void> {
     const { pluginDir, log, timeLimitMs } = this.options
     const path = join(pluginDir, `${name}.sock`)
     const limit = timeLimitMs === undefined ? {} : { timeLimitMs }
-    this.#servers.push(await PluginServer.listen({ path, implements: kind, methods, ready, log, ...limit }))
+    this.#servers.push(await PluginServer.listen({ path, implements: kinds, methods, ready, log, ...limit }))
   }
 
   async #restore(ipam: IpamDriver): Promise<void> {

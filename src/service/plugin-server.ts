@@ -9,7 +9,7 @@ export interface PluginOptions {
   /** Where Docker looks for it, such as /run/docker/plugins/vde.sock. */
   path: string
   /** What it is to Docker, such as `NetworkDriver`. */
-  implements: string
+  implements: readonly string[]
   methods: Methods
   /** Requests wait for this before they are answered. */
   ready: Promise<unknown>
@@ -42,7 +42,7 @@ export class PluginServer {
     this.#app.server.keepAliveTimeout = 0
     this.#readAnyBody()
     this.#app.post('/Plugin.Activate', (_request, reply) =>
-      send(reply, 200, { Implements: [options.implements] }),
+      send(reply, 200, { Implements: options.implements }),
     )
     for (const [name, method] of Object.entries(options.methods)) {
       this.#app.post(`/${name}`, (request, reply) => this.#answer(name, method, request.body, reply))

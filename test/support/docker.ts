@@ -22,6 +22,10 @@ export interface PrivateDocker {
   exec(container: string, args: readonly string[]): Promise<string>
   /** Names of all containers, running or not. */
   containers(): Promise<string[]>
+  /** Runs the command `docker` against it, and gives its output; throws with all that it said when it fails. */
+  cli(...args: string[]): Promise<string>
+  /** Ends dockerd by a signal, and nothing else; then starts it again. */
+  restart(signal: NodeJS.Signals): Promise<void>
   /** Ends it; no process, mount, cgroup, link or file of it is left. */
   stop(): Promise<void>
 }
@@ -35,12 +39,19 @@ const CGROUPS = '/sys/fs/cgroup'
  * iptables rules in force, so that the policy of FORWARD is DROP as on every machine with Docker. The process
  * must have network and mount namespaces of its own. With `image: false` Docker has no image.
  */
-export async function startDocker({ image = true }: { image?: boolean } = {}): Promise<PrivateDocker> {
+export async function startDocker({
+  image = true,
+  liveRestore = false,
+}: {
+  image?: boolean
+  /** Containers go on while dockerd is away. */
+  liveRestore?: boolean
+} = {}): Promise<PrivateDocker> {
   const directory = await mkdtemp(join(tmpdir(), 'ecdock-docker-'))
   const cgroup = `ecdock-test-${process.pid}-${Date.now()}`
   const socket = join(directory, 'docker.sock')
   const made = await hideDirectories()
-  const daemon = await startDaemon(directory, socket, cgroup)
+  let daemon = await startDaemon(directory, socket, cgroup, liveRestore)
   const api = new Dockerode({ socketPath: socket, host: undefined, protocol: 'http' })
   const stop = async () => {
     await endDaemon(daemon, api)
@@ -64,6 +75,15 @@ export async function startDocker({ image = true }: { image?: boolean } = {}): P
     api,
     run: (args) => runContainer(api, args),
     exec: (container, args) => execIn(api, container, args),
+    cli: (...args) => run('docker', ['--host', `unix://${socket}`, ...args], { timeoutMs: 60_000 }),
+    async restart(signal) {
+      daemon.kill(signal)
+      await waitUntil('dockerd ends', () => hasEnded(daemon), 30_000)
+      // Where dockerd was killed it cannot take it away itself.
+      await rm(join(directory, 'pid'), { force: true })
+      daemon = await startDaemon(directory, socket, cgroup, liveRestore)
+      await waitUntil('dockerd answers', () => answers(api, daemon), 60_000)
+    },
     containers: async () =>
       (await api.listContainers({ all: true })).map(({ Names }) => (Names[0] ?? '').slice(1)).sort(),
     stop,
@@ -80,9 +100,14 @@ async function hideDirectories(): Promise<string[]> {
   return made
 }
 
-async function startDaemon(directory: string, socket: string, cgroup: string): Promise<ChildProcess> {
+async function startDaemon(
+  directory: string,
+  socket: string,
+  cgroup: string,
+  liveRestore: boolean,
+): Promise<ChildProcess> {
   const config = join(directory, 'daemon.json')
-  await writeFile(config, '{}\n')
+  await writeFile(config, `${JSON.stringify({ 'live-restore': liveRestore })}\n`)
   const log = await open(join(directory, 'log'), 'a')
   const directories = ['--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')]
   const files = ['--pidfile', join(directory, 'pid'), '--config-file', config, '--host', `unix://${socket}`]

@@ -33,12 +33,12 @@ test.after.each(async () => {
 
 test('it activates, tells what it can, and nobody but root may speak to it', async () => {
   await withDaemon(async ({ vde, ipam }) => {
-    for (const [client, kind] of [
-      [vde, 'NetworkDriver'],
+    for (const [client, ...kinds] of [
+      [vde, 'NetworkDriver', 'IpamDriver'],
       [ipam, 'IpamDriver'],
     ] as const) {
       const answer = await client.post('/Plugin.Activate')
-      assert.equal([answer.status, answer.contentType, answer.body], [200, TYPE, { Implements: [kind] }])
+      assert.equal([answer.status, answer.contentType, answer.body], [200, TYPE, { Implements: kinds }])
     }
     const scopes = { Scope: 'local', ConnectivityScope: 'local' }
     assert.equal(await vde.call('NetworkDriver.GetCapabilities'), scopes)
@@ -134,11 +134,11 @@ test('what is no request is refused, and the service goes on', async () => {
     assert.is(await statusOf(`"${'x'.repeat(2 * 1024 * 1024)}"`).catch(() => 413), 413)
     for (const [method, path] of [
       ['POST', '/NetworkDriver.Nothing'],
-      ['POST', '/IpamDriver.RequestPool'],
+      ['POST', '/NetworkDriver.Join'],
       ['GET', '/Plugin.Activate'],
       ['POST', '/'],
     ] as const) {
-      const answer = await vde.request(method, path, '', {})
+      const answer = await ipam.request(method, path, '', {})
       assert.equal([answer.status, answer.contentType, typeof answer.body.Err], [404, TYPE, 'string'])
     }
     const body = JSON.stringify({ PoolID: 'x', Address: '' })
@@ -285,7 +285,7 @@ function options(more: Partial<DaemonOptions> = {}): DaemonOptions {
     socketRoot: join(directory, 'sockets'),
     stateDir: join(directory, 'state'),
     log: silentLog,
-    fabric: () => fabric,
+    fabric: async () => fabric,
     ...more,
   }
 }

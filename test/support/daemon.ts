@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ECDOCK_FAST } from './cli-program.js'
+import { waitUntil } from './process.js'
+
+/** `ecdock-fast daemon`, as a process of its own with directories of its own. */
+export interface TestDaemon {
+  readonly pid: number
+  /** Its directories: sockets of switches, state, control sockets. */
+  readonly directory: string
+  /** What it has written to its log, in text. */
+  log(): string
+  /** Ends it by a signal, and waits for that; gives its exit status, null when the signal has killed it. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+  /** Starts it again where it was. */
+  start(): Promise<void>
+  /** Ends it, and takes its directories away. */
+  stop(): Promise<void>
+}
+
+/** Starts it with its sockets in `pluginDir`, by default where Docker looks for them. */
+export async function startDaemon(pluginDir = '/run/docker/plugins'): Promise<TestDaemon> {
+  const directory = await mkdtemp(join(tmpdir(), 'vde-'))
+  let child: ChildProcess
+  let said = ''
+  const start = async () => {
+    const before = said.length
+    const where = {
+      '--plugin-dir': pluginDir,
+      '--socket-root': join(directory, 's'),
+      '--state-dir': join(directory, 'state'),
+      '--run-dir': join(directory, 'r'),
+    }
+    const args = ['daemon', '--log-level', 'debug', '--log-format', 'text', ...Object.entries(where).flat()]
+    child = spawn(process.execPath, [ECDOCK_FAST, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said += text
+    })
+    await waitUntil(
+      'the daemon is ready',
+      () => {
+        if (child.exitCode !== null) throw new Error(`the daemon has ended:\n${said}`)
+        return said.includes(' ready ', before)
+      },
+      20_000,
+    )
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+    child.kill(signal)
+    await once(child, 'close')
+    return child.exitCode
+  }
+  await start()
+  return {
+    get pid() {
+      return child.pid ?? 0
+    },
+    directory,
+    log: () => said,
+    end,
+    start,
+    async stop() {
+      await end('SIGTERM')
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
