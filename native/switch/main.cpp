@@ -44,7 +44,9 @@ int main(int argc, char* argv[]) {
     background = std::move(entered.value());
     log_to_syslog();
   }
-  const Status served = serve_switch(std::move(options.value()), background);
+  const bool cables = options.value().cable;
+  const Status served = cables ? serve_cables(std::move(options.value()), background)
+                               : serve_switch(std::move(options.value()), background);
   if (!served.ok()) {
     // A daemon has lost its stderr only once it was ready.
     log_line(LOG_ERR, served.error().message);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "switch/cable_control.h"
 #include "switch/console_commands.h"
 #include "switch/console_server.h"
 #include "switch/control_server.h"
@@ -82,13 +83,24 @@ Status run_rc_file(const Options& options, ConsoleCommands& commands) {
   return Done{};
 }
 
-}  // namespace
-
+// Writes "ready\n" to the descriptor and closes it; nothing when it is -1.
 void tell_ready(int fd) {
   if (fd < 0) return;
   [[maybe_unused]] const ssize_t told = write(fd, "ready\n", 6);
   close(fd);
 }
+
+// All listens: says so, locks the process in, and works until it is told to end.
+Status run(EventLoop& loop, const Options& options, Background& background) {
+  background.ready();
+  const Status locked = allow_only_needed_calls();
+  if (!locked.ok()) return locked.error();
+  tell_ready(options.ready_fd);
+  loop.run();
+  return Done{};
+}
+
+}  // namespace
 
 Status serve_switch(Options options, Background& background) {
   allow_many_descriptors();
@@ -148,12 +160,32 @@ Status serve_switch(Options options, Background& background) {
   if (options.spanning_tree) {
     log_line(LOG_WARNING, "there is no fast spanning tree protocol here: connect switches without loops");
   }
-  background.ready();
-  const Status locked = allow_only_needed_calls();
-  if (!locked.ok()) return locked.error();
-  tell_ready(options.ready_fd);
-  loop.run();
-  return Done{};
+  return run(loop, options, background);
+}
+
+Status serve_cables(Options options, Background& background) {
+  allow_many_descriptors();
+  auto control_socket = listen_at(options.control, 0600);
+  if (!control_socket.ok()) return control_socket.error();
+  const SocketFile control_file(options.control);
+  auto opened = EventLoop::open();
+  if (!opened.ok()) return opened.error();
+  EventLoop& loop = *opened.value();
+  const auto signals = Signals::listen(loop);
+  if (!signals.ok()) return signals.error();
+  const auto pid_file = PidFile::write(options.pid_file);
+  if (!pid_file.ok()) return pid_file.error();
+  const Status dropped = drop_privileges();
+  if (!dropped.ok()) return dropped.error();
+  const auto slow = SlowThread::start(loop);
+  if (!slow.ok()) return slow.error();
+
+  CableControl rules(options, loop, *slow.value());
+  ControlServer control(loop, rules, std::move(control_socket.value()));
+  rules.announce_to(control);
+  const Status started = control.start();
+  if (!started.ok()) return started.error();
+  return run(loop, options, background);
 }
 
 }  // namespace ecdock::vde

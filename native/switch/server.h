@@ -9,7 +9,7 @@ namespace ecdock::vde {
 // Runs a switch until it is told to end. An error when it could not be started.
 Status serve_switch(Options options, Background& background);
 
-// Writes "ready\n" to the descriptor and closes it; nothing when it is -1.
-void tell_ready(int fd);
+// Connects taps to switches that are there until it is told to end.
+Status serve_cables(Options options, Background& background);
 
 }  // namespace ecdock::vde
