@@ -24,8 +24,8 @@ export interface PrivateDocker {
   containers(): Promise<string[]>
   /** Runs the command `docker` against it, and gives its output; throws with all that it said when it fails. */
   cli(...args: string[]): Promise<string>
-  /** Ends dockerd by a signal, and nothing else; then starts it again. */
-  restart(signal: NodeJS.Signals): Promise<void>
+  /** Ends dockerd by a signal, and nothing else; then starts it again, with `liveRestore` as before or otherwise. */
+  restart(signal: NodeJS.Signals, options?: { liveRestore: boolean }): Promise<void>
   /** Ends it; no process, mount, cgroup, link or file of it is left. */
   stop(): Promise<void>
 }
@@ -76,12 +76,12 @@ export async function startDocker({
     run: (args) => runContainer(api, args),
     exec: (container, args) => execIn(api, container, args),
     cli: (...args) => run('docker', ['--host', `unix://${socket}`, ...args], { timeoutMs: 60_000 }),
-    async restart(signal) {
+    async restart(signal, options = { liveRestore }) {
       daemon.kill(signal)
       await waitUntil('dockerd ends', () => hasEnded(daemon), 30_000)
       // Where dockerd was killed it cannot take it away itself.
       await rm(join(directory, 'pid'), { force: true })
-      daemon = await startDaemon(directory, socket, cgroup, liveRestore)
+      daemon = await startDaemon(directory, socket, cgroup, options.liveRestore)
       await waitUntil('dockerd answers', () => answers(api, daemon), 60_000)
     },
     containers: async () =>
