@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from './addressing/ipv6-prefix.js'
 import { lowestFreeSlots } from './addressing/slot.js'
 import { parseSubnet, type Subnet } from './addressing/subnet.js'
@@ -23,6 +24,9 @@ import { createOvsBridge, deleteOvsBridge, listOvsBridges, type OvsBridge } from
 import { databaseView } from './vswitch/ovs/database-view.js'
 import { OpenVswitch } from './vswitch/ovs/open-vswitch.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
+import { vdeBackend } from './vswitch/vde/backend.js'
+import { readRecord } from './vswitch/vde/home.js'
+import { createVde, deleteVde, listVdes, type VdeSockets, vdeSockets } from './vswitch/vde/vswitches.js'
 import type { Vswitch, VswitchOptions } from './vswitch/vswitch.js'
 
 export interface HostOptions {
@@ -39,10 +43,11 @@ export interface HostOptions {
   ovsTimeoutMs?: number
   /** Docker's socket: `unix:///var/run/docker.sock` (the default, or DOCKER_HOST). */
   docker?: string
-  /** Where run-time files go, default `/run/ecdock-fast`. The kinds `bridge` and `ovs` need none. */
+  /** Where run-time files go, default `/run/ecdock-fast`: those of kind `vde`. The others need none. */
   runDir?: string
 }
 
+const DEFAULT_RUN_DIR = '/run/ecdock-fast'
 /** How long OVSDB may take to answer at most when it is only looked at, in ms. */
 const LONGEST_LOOK_MS = 5000
 const NO_ANSWER: ReadonlySet<ErrorCode> = new Set(['OVSDB_UNREACHABLE', 'OVSDB_LOST', 'TIMEOUT'])
@@ -68,6 +73,7 @@ export class Host {
   readonly #ovsTimeoutMs: number | undefined
   readonly #lookMs: number
   readonly #docker: DockerEngine
+  readonly #runDir: string
   readonly #around: Surroundings
   readonly #ovsdbOptions: Pick<OvsdbOptions, 'tls' | 'leaderOnly'>
   #ovs: Promise<OpenVswitch> | undefined
@@ -75,6 +81,7 @@ export class Host {
   private constructor(kernel: Kernel, options: HostOptions) {
     this.kernel = kernel
     this.#ovsdbEndpoint = options.ovsdb ?? DEFAULT_OVSDB
+    this.#runDir = resolve(options.runDir ?? DEFAULT_RUN_DIR)
     this.#ovsdbOptions = { tls: options.tls, leaderOnly: options.leaderOnly }
     this.#ovsTimeoutMs = options.ovsTimeoutMs
     this.#lookMs = Math.min(LONGEST_LOOK_MS, options.ovsTimeoutMs ?? LONGEST_LOOK_MS)
@@ -109,12 +116,18 @@ export class Host {
     const record = { name: options.name, subnet: subnet.text, ipv6Prefix }
     const { hasIpv6 } = this.#around
     const { kind = 'bridge', usermode = false, device } = options
+    if (kind !== 'bridge' && (await findBridge(this.kernel, record.name)) !== undefined) {
+      throw exists(record.name)
+    }
+    if (kind === 'vde') {
+      const asked = { ...record, socketDir: options.socketDir }
+      const made = await createVde(this.kernel, asked, subnet, { runDir: this.#runDir, hasIpv6 })
+      return this.#switch(vdeBackend(made, this.#runDir))
+    }
     if (kind === 'bridge') {
       await createBridge(this.kernel, record, subnet, hasIpv6)
       return this.#switch(bridgeBackend(record))
     }
-    const other = await findBridge(this.kernel, record.name)
-    if (other !== undefined) throw exists(record.name)
     const ovs = await this.#connectOvs()
     await createOvsBridge(this.kernel, ovs.client, record, subnet, { usermode, device, hasIpv6 })
     const vswitch = this.#switch(ovsBackend(record, usermode, ovs))
@@ -137,16 +150,28 @@ export class Host {
     return [...vswitches]
   }
 
+  /** Of a vswitch of kind `vde`: where other programs plug in, and its console. Throws VSWITCH_NOT_FOUND. */
+  vdeSockets(name: string): Promise<VdeSockets> {
+    return vdeSockets(this.#runDir, name)
+  }
+
   /** Deletes a vswitch and every port on it; the targets keep running. Throws VSWITCH_NOT_FOUND. */
   async deleteVswitch(name: string): Promise<void> {
     const backend = await this.#find(name)
     if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
+    else if (backend.kind === 'vde') await deleteVde(backend, this.#around, this.#runDir)
     else await this.#deleteOvsBridge(backend)
   }
 
   /** Removes what crashes and ended containers left behind, only what is ours. */
   async cleanup(options: CleanupOptions = {}): Promise<CleanupReport> {
-    return cleanup({ kernel: this.kernel, containers: this.containers, look: () => this.#look() }, options)
+    const world = {
+      kernel: this.kernel,
+      containers: this.containers,
+      runDir: this.#runDir,
+      look: () => this.#look(),
+    }
+    return cleanup(world, options)
   }
 
   /** Closes the connections. What is plugged in stays plugged in. */
@@ -164,12 +189,15 @@ export class Host {
   }
 
   async #look(): Promise<Sight> {
-    const bridges = (await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record)))
+    const ours = [
+      ...(await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record))),
+      ...(await listVdes(this.#runDir)).map((record) => this.#switch(vdeBackend(record, this.#runDir))),
+    ]
     const ovs = await this.#ovsIfThere()
-    if (ovs instanceof EcdockError) return { vswitches: bridges, database: ovs }
+    if (ovs instanceof EcdockError) return { vswitches: ours, database: ovs }
     const { client } = ovs
     const others = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, ovs)))
-    return { vswitches: [...bridges, ...others], database: databaseView(client) }
+    return { vswitches: [...ours, ...others], database: databaseView(client) }
   }
 
   #switch(backend: Backend): Vswitch {
@@ -179,6 +207,8 @@ export class Host {
   async #find(name: string): Promise<Backend> {
     const bridge = await findBridge(this.kernel, name)
     if (bridge !== undefined) return bridgeBackend(bridge)
+    const vde = await readRecord(this.#runDir, name)
+    if (vde !== undefined) return vdeBackend(vde, this.#runDir)
     const ovs = await this.#ovsIfThere()
     if (ovs instanceof EcdockError) {
       throw new EcdockError('VSWITCH_NOT_FOUND', 'find vswitch', `there is no vswitch ${name}`, {

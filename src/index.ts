@@ -21,10 +21,12 @@ export type {
   Probe,
   ProbeOutcome,
   Removal as LinkRemoval,
+  ScatteredLink,
 } from './kernel/kernel.js'
 export type { Plan, PlanDone, PlanFailed, PlanOutcome, Step } from './kernel/plan.js'
 export type { TlsOptions } from './ovsdb/dial.js'
 export type { Target } from './target/target.js'
+export type { VdeSockets } from './vswitch/vde/vswitches.js'
 export type {
   BulkOptions,
   Mirror,

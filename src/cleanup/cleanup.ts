@@ -4,6 +4,8 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { bridgeNetns, deleteBridge, listUnfinishedBridges } from '../vswitch/bridge.js'
 import { hostIfname } from '../vswitch/names.js'
+import { mendSwitch } from '../vswitch/vde/mending.js'
+import { endedVdes, listUnfinishedVdes, removeUnfinishedVde } from '../vswitch/vde/vswitches.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import type { Finding, Removal, Sight } from './finding.js'
 import { strayLinks } from './stray-links.js'
@@ -35,6 +37,8 @@ export interface CleanupReport {
 interface World {
   kernel: Kernel
   containers: SlotContainers
+  /** Where the files of vswitches of kind `vde` are. */
+  runDir: string
   look: () => Promise<Sight>
 }
 
@@ -73,11 +77,12 @@ async function lasting(world: World, skipped: string[]): Promise<Finding[]> {
   return first.flatMap((finding) => again.get(`${finding.kind} ${finding.name}`) ?? [])
 }
 
-async function look({ kernel, containers, look }: World, skipped: string[]): Promise<Finding[]> {
+async function look({ kernel, containers, runDir, look }: World, skipped: string[]): Promise<Finding[]> {
   const sight = await look()
   const { vswitches } = sight
   return [
     ...(await halfMadeVswitches(kernel, vswitches)),
+    ...(await brokenVdes(kernel, runDir)),
     ...(await brokenPorts(vswitches, skipped)),
     ...(await emptyMirrors(vswitches, skipped)),
     ...(await endedContainers(containers, vswitches, skipped)),
@@ -104,6 +109,20 @@ async function halfMadeVswitches(kernel: Kernel, vswitches: readonly Vswitch[]):
     })
   }
   return found
+}
+
+/** Those that were never whole, and those whose process has ended while their taps are where they were. */
+async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
+  const unfinished = (await listUnfinishedVdes(runDir)).map((name): Finding => {
+    const remove = () => removeUnfinishedVde(kernel, runDir, name)
+    return { kind: 'vswitch', name, why: 'its creation was cut short', remove }
+  })
+  const ended = (await endedVdes(runDir)).map((record): Finding => {
+    const remove = async () => void (await mendSwitch(record, runDir, { kernel }))
+    const why = 'its switch had ended, and is started again'
+    return { kind: 'process', name: record.name, why, remove }
+  })
+  return [...unfinished, ...ended]
 }
 
 async function brokenPorts(vswitches: readonly Vswitch[], skipped: string[]): Promise<Finding[]> {
@@ -188,6 +207,11 @@ async function endedContainers(
   return found
 }
 
-function portFinding(vswitch: Vswitch, port: { slot: number; hostIfname: string }, why: string): Finding {
-  return { kind: 'port', name: port.hostIfname, why, remove: () => vswitch.unplug(port.slot) }
+function portFinding(vswitch: Vswitch, port: { slot: number }, why: string): Finding {
+  return {
+    kind: 'port',
+    name: hostIfname(vswitch.name, port.slot),
+    why,
+    remove: () => vswitch.unplug(port.slot),
+  }
 }

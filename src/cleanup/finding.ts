@@ -6,9 +6,9 @@ export interface Removal {
   /**
    * `port`: with its rows; `link`: an interface that belongs to no port; `vswitch`: one that is half made, or what stayed of
    * one that somebody has deleted; `slot`: the rows, the flow and the interfaces of an empty one; `mirror`: one of slots
-   * that are no more.
+   * that are no more; `process`: the end of a switch process, which is started again.
    */
-  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror'
+  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror' | 'process'
   name: string
   /** For people, such as `its device is gone`. */
   why: string

@@ -13,6 +13,7 @@ import { inspect } from './commands/inspect.js'
 import { ls } from './commands/ls.js'
 import { mirror } from './commands/mirror.js'
 import { plug } from './commands/plug.js'
+import { qemuArgs } from './commands/qemu-args.js'
 import { restart } from './commands/restart.js'
 import { start } from './commands/start.js'
 import { stop } from './commands/stop.js'
@@ -66,6 +67,7 @@ export function buildProgram(io: Pick<Io, 'stdout'>, perform: Perform): Command 
   addCommand(program, unplug, perform)
   addCommand(program, inspect, perform)
   addCommand(program, mirror, perform)
+  addCommand(program, qemuArgs, perform)
   addCommand(program, batch, perform)
   program.commandsGroup('Containers:')
   addCommand(program, start, perform)

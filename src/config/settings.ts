@@ -34,7 +34,7 @@ const all = section({
   tls,
   docker: textFor((address) => parseDockerAddress(address, '')),
   logLevel: oneOf('error', 'warn', 'info', 'debug', 'trace'),
-  kind: oneOf('bridge', 'ovs'),
+  kind: oneOf('bridge', 'ovs', 'vde'),
   usermode: flag,
   subnet: textFor(parseSubnet),
   ipv6Prefix: textFor(parseIpv6Prefix),
@@ -46,10 +46,13 @@ const all = section({
 })
 
 /** What a configuration file may say. Its errors are phrases that follow the name of a key. */
-export const settingsSchema = all.refine(({ kind, usermode }) => kind !== 'bridge' || usermode !== true, {
-  path: ['usermode'],
-  error: 'it is for Open vSwitch, and kind says bridge',
-})
+export const settingsSchema = all.refine(
+  ({ kind, usermode }) => kind === undefined || kind === 'ovs' || usermode !== true,
+  {
+    path: ['usermode'],
+    error: 'it is for Open vSwitch, and kind says otherwise',
+  },
+)
 
 /** Defaults of options, as configuration files say them. */
 export type Settings = z.infer<typeof settingsSchema>

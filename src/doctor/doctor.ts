@@ -4,6 +4,7 @@ import { asEcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { loadKernel } from '../kernel/native.js'
 import type { TlsOptions } from '../ovsdb/dial.js'
+import { SWITCH_PROGRAM } from '../vde/switch-process.js'
 import { configChecks } from './config-check.js'
 import { dockerCheck } from './docker-check.js'
 import { kernelSupport, readKernelEvidence } from './kernel-support.js'
@@ -13,6 +14,7 @@ import { type Check, type DoctorReport, doctorReport } from './report.js'
 import {
   bridgeFilterCheck,
   capabilityChecks,
+  deviceFault,
   directoryCheck,
   linuxCheck,
   moduleCheck,
@@ -20,6 +22,9 @@ import {
   nodeCheck,
   openFilesCheck,
   ovsModuleCheck,
+  programFault,
+  switchCheck,
+  tapCheck,
 } from './system-checks.js'
 
 export type { Check, DoctorReport } from './report.js'
@@ -82,7 +87,7 @@ async function processChecks(): Promise<Check[]> {
 function directoryChecks(runDir: string): Promise<Check[]> {
   return Promise.all([
     directoryCheck({ name: '/run/netns', neededFor: 'kind bridge and named namespaces', optional: false }),
-    directoryCheck({ name: runDir, neededFor: 'run-time files', optional: true }),
+    directoryCheck({ name: runDir, neededFor: 'kind vde', optional: true }),
   ])
 }
 
@@ -97,6 +102,8 @@ async function moduleChecks(): Promise<Check[]> {
       { name: 'bridge', neededFor: 'kind bridge', optional: false },
       kernelSupport(evidence, 'bridge', 'BRIDGE'),
     ),
+    tapCheck(await deviceFault('/dev/net/tun')),
+    switchCheck(await programFault(SWITCH_PROGRAM)),
     ovsModuleCheck(kernelSupport(evidence, 'openvswitch', 'OPENVSWITCH')),
   ]
 }

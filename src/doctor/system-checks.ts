@@ -87,6 +87,49 @@ export function ovsModuleCheck(support: KernelSupport): Check {
   return { ...check, hint: 'Give create-vswitch --usermode: the userspace datapath needs no module.' }
 }
 
+/** Why a device cannot be opened, undefined when it can. */
+export function deviceFault(path: string): Promise<string | undefined> {
+  return faultOf(path, constants.R_OK | constants.W_OK)
+}
+
+/** Why a program cannot be started, undefined when it can. */
+export function programFault(path: string): Promise<string | undefined> {
+  return faultOf(path, constants.X_OK)
+}
+
+async function faultOf(path: string, mode: number): Promise<string | undefined> {
+  try {
+    await access(path, mode)
+    return undefined
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  }
+}
+
+/** `fault` as {@link deviceFault} gives it for /dev/net/tun. */
+export function tapCheck(fault: string | undefined): Check {
+  const about = { name: '/dev/net/tun', neededFor: 'kind vde', optional: true }
+  if (fault === undefined) return { ...about, status: 'ok', detail: 'can be opened' }
+  return {
+    ...about,
+    status: 'missing',
+    detail: `cannot be opened (${fault})`,
+    hint: 'modprobe tun, as root; in a container, run it with --device /dev/net/tun.',
+  }
+}
+
+/** `fault` as {@link programFault} gives it for the switch. */
+export function switchCheck(fault: string | undefined): Check {
+  const about = { name: 'ecdock-switch', neededFor: 'kind vde', optional: true }
+  if (fault === undefined) return { ...about, status: 'ok', detail: 'built' }
+  return {
+    ...about,
+    status: 'missing',
+    detail: `cannot be started (${fault})`,
+    hint: 'Build it with "npm rebuild ecdock-fast" (in a checkout: "npm run setup"); it needs python3, make and g++.',
+  }
+}
+
 /** Why a directory could not be used to create files in, undefined when it can, be it there yet or not. */
 export async function directoryFault(path: string): Promise<string | undefined> {
   for (let here = path; ; here = dirname(here)) {

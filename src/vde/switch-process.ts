@@ -42,7 +42,7 @@ export interface SwitchOptions {
 }
 
 /** From dist/src/vde, and from src/vde alike, it is where node-gyp puts it. */
-const PROGRAM = fileURLToPath(new URL('../../../build/Release/ecdock-switch', import.meta.url))
+export const SWITCH_PROGRAM = fileURLToPath(new URL('../../../build/Release/ecdock-switch', import.meta.url))
 
 const OP = 'start switch'
 const TIMEOUT_MS = 5000
@@ -56,7 +56,7 @@ const MOST_WORDS = 4096
  */
 export async function startSwitch(options: SwitchOptions): Promise<SwitchProcess> {
   const { timeoutMs = TIMEOUT_MS } = options
-  const child = spawn(PROGRAM, commandLine(options), {
+  const child = spawn(SWITCH_PROGRAM, commandLine(options), {
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
@@ -89,6 +89,10 @@ export async function findSwitch(control: string): Promise<SwitchProcess | undef
   try {
     const { pid, dir, mgmt } = await connection.status()
     return { pid, dir, control, mgmt }
+  } catch (error) {
+    // It was just ending.
+    if (error instanceof EcdockError && error.code === 'VDE_LOST') return undefined
+    throw error
   } finally {
     connection.close()
   }

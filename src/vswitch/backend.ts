@@ -1,8 +1,8 @@
 import type { Subnet } from '../addressing/subnet.js'
 import type { DockerEngine } from '../docker/engine.js'
 import type { EcdockError } from '../errors.js'
-import type { Kernel } from '../kernel/kernel.js'
-import type { Step } from '../kernel/plan.js'
+import type { Kernel, Removal } from '../kernel/kernel.js'
+import type { PlanFailed, Step } from '../kernel/plan.js'
 import type { InternalPorts } from './internal-ports.js'
 import type { Mirror, Port, VswitchKind } from './vswitch.js'
 import type { Wiring } from './wiring.js'
@@ -36,6 +36,43 @@ export interface ForeignPorts {
 }
 
 /**
+ * Where the ports of a vswitch are: by whom they are listed, and taken away. Those of kinds with interfaces on the
+ * host are told by them (host-side-places.ts), those of kind `vde` by the switch process.
+ */
+export interface PortPlaces {
+  /** The ports by slot; that of one slot when it is given, at a cost that does not grow with the others. */
+  ports(around: Surroundings, slot?: number): Promise<Port[]>
+  /** What the host's side of a slot's port is called; '' when nothing of it is on the host. */
+  hostIfname(slot: number): string
+  /** Slots that something is in, ours or not. */
+  full(around: Surroundings): Promise<Set<number>>
+  /** Who is in a slot, in words; undefined: nobody. */
+  holder(around: Surroundings, slot: number): Promise<string | undefined>
+  /**
+   * Takes away what is in these slots, as far as its record begins with the mark: at once. One outcome for each, in
+   * order. Throws VSWITCH_NOT_FOUND when the vswitch is gone.
+   */
+  remove(
+    around: Surroundings,
+    ports: readonly { slot: number; mark: string }[],
+  ): Promise<(Removal | undefined)[]>
+  /** Lets go of what is in a slot when its target is gone, and nobody can say more of it; true when it did. */
+  dropGhost?(around: Surroundings, slot: number): Promise<boolean>
+  /** Throws VSWITCH_NOT_FOUND when this slot's port could not be made, because the vswitch is gone. */
+  requirePlace(around: Surroundings, slot: number): Promise<void>
+}
+
+/** Of a kind whose ports have an interface on the host, or in a namespace of the vswitch's. */
+export interface HostSides {
+  /** Path of the namespace that the host side of this slot's port is in, or would be. */
+  hostNetns(slot: number): string
+  /** All namespaces that may hold host sides. */
+  hostNetnses(): readonly string[]
+}
+
+export type HostSidedBackend = Backend & HostSides
+
+/**
  * What differs between the kinds of vswitch. Everything else about plugging (slots, targets, plans, bulk,
  * undo) is the same for all and lives in slot-switch.ts.
  */
@@ -46,10 +83,8 @@ export interface Backend {
   readonly ipv6Prefix: string
   /** The highest slot that the kind can have, whatever the subnet. */
   readonly maxSlot?: number
-  /** Path of the namespace that the host side of this slot's port is in, or would be. */
-  hostNetns(slot: number): string
-  /** All namespaces that may hold host sides. */
-  hostNetnses(): readonly string[]
+  /** Where its ports are. */
+  readonly places: PortPlaces
   /** The switch can limit what a target sends. */
   readonly polices: boolean
   /** Kind `ovs`: the database that the vswitch is in. */
@@ -90,6 +125,8 @@ export interface Backend {
   }
   /** Ports whose device the switch makes itself, for kinds that have them. */
   internal?: InternalPorts
+  /** What the failure of a step means that only this kind has; undefined when it is none of those. */
+  failure?(failed: PlanFailed): EcdockError | undefined
   /**
    * For `--explain`: what a plug does, when that is more than {@link interfaces} and {@link finish} say. `wiring.ifname` is
    * a whole name.

@@ -4,8 +4,9 @@ import { parseSubnet } from '../addressing/subnet.js'
 import { EcdockError } from '../errors.js'
 import type { Kernel, Link, NamedNamespace } from '../kernel/kernel.js'
 import type { Step } from '../kernel/plan.js'
-import type { Backend } from './backend.js'
+import type { HostSidedBackend } from './backend.js'
 import { vswitchDeleted } from './host-side.js'
+import { hostSidePlaces } from './host-side-places.js'
 import { vswitchNetns } from './names.js'
 import {
   LINK_GROUP,
@@ -24,14 +25,15 @@ import { creationFailure, requireVacant, vacantStep } from './vacancy.js'
  * address is on the host, on one end of a veth pair that is called like the vswitch. The loopback of the
  * namespace carries the vswitch's record.
  */
-export function bridgeBackend(record: VswitchRecord): Backend {
+export function bridgeBackend(record: VswitchRecord): HostSidedBackend {
   const netns = bridgeNetns(record.name)
-  return {
+  const backend: HostSidedBackend = {
     kind: 'bridge',
     polices: false,
     name: record.name,
     subnet: parseSubnet(record.subnet),
     ipv6Prefix: record.ipv6Prefix,
+    places: hostSidePlaces(() => backend),
     hostNetns: () => netns,
     hostNetnses: () => [netns],
     interfaces: (wiring) => [
@@ -47,6 +49,7 @@ export function bridgeBackend(record: VswitchRecord): Backend {
       },
     ],
   }
+  return backend
 }
 
 /** Throws VSWITCH_EXISTS, ADDRESS_TAKEN, PERMISSION or KERNEL; nothing is left behind then. */

@@ -1,7 +1,6 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { announceAll } from './announcing.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
-import { deleteHostSides } from './host-side.js'
 import { filledAlias } from './record.js'
 
 /**
@@ -58,7 +57,7 @@ export async function takeDown(
   if (made.length === 0) return undefined
   const sides = made.map(({ wiring, port }) => ({ slot: wiring.slot, mark: filledAlias(wiring, port) }))
   try {
-    await deleteHostSides(backend, around, sides)
+    await backend.places.remove(around, sides)
     return undefined
   } catch (error) {
     return asEcdockError(error, 'plug')

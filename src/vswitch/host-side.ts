@@ -1,17 +1,19 @@
 import { EcdockError } from '../errors.js'
 import type { Link, MarkedLink, Removal } from '../kernel/kernel.js'
-import type { Backend, Surroundings } from './backend.js'
+import type { Backend, HostSides, Surroundings } from './backend.js'
 import { hostIfname } from './names.js'
 
+type HostSided = HostSides & Pick<Backend, 'name'>
+
 /** The links of the namespaces that hold the host sides. Throws VSWITCH_NOT_FOUND when one is gone. */
-export async function hostSideLinks(backend: Backend, { kernel }: Surroundings): Promise<Link[]> {
+export async function hostSideLinks(backend: HostSided, { kernel }: Surroundings): Promise<Link[]> {
   const links = backend.hostNetnses().map((netns) => kernel.links(netns))
   return (await unlessDeleted(backend, Promise.all(links))).flat()
 }
 
 /** The host side of this slot's port. Throws VSWITCH_NOT_FOUND when its namespace is gone. */
 export async function hostSide(
-  backend: Backend,
+  backend: HostSided,
   { kernel }: Surroundings,
   slot: number,
 ): Promise<Link | undefined> {
@@ -29,7 +31,7 @@ export async function hostSide(
  * One outcome for each, in order. Throws VSWITCH_NOT_FOUND when a namespace is gone.
  */
 export async function deleteHostSides(
-  backend: Backend,
+  backend: HostSided,
   { kernel }: Surroundings,
   sides: readonly { slot: number; mark: string }[],
 ): Promise<(Removal | undefined)[]> {
@@ -67,7 +69,7 @@ export function vswitchDeleted(name: string, cause?: unknown): EcdockError {
 }
 
 /** What was read or changed there, or VSWITCH_NOT_FOUND when the namespace of the host sides is gone. */
-async function unlessDeleted<T>(backend: Backend, reading: Promise<T>): Promise<T> {
+async function unlessDeleted<T>(backend: HostSided, reading: Promise<T>): Promise<T> {
   try {
     return await reading
   } catch (error) {

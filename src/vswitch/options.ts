@@ -1,8 +1,9 @@
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
+import { checkSocketDir } from '../vde/socket-dir.js'
 import type { VswitchKind, VswitchOptions } from './vswitch.js'
 
-const KINDS: readonly string[] = ['bridge', 'ovs'] satisfies VswitchKind[]
+const KINDS: readonly string[] = ['bridge', 'ovs', 'vde'] satisfies VswitchKind[]
 
 /** Passes options that come from JavaScript, where nothing else keeps a misspelt one from being ignored. Throws USAGE. */
 export function checkOptions(op: string, options: object, known: ReadonlySet<string>): void {
@@ -30,6 +31,7 @@ const VSWITCH_OPTIONS: ReadonlySet<string> = new Set<keyof VswitchOptions>([
   'ipv6Prefix',
   'usermode',
   'device',
+  'socketDir',
   'slots',
 ])
 
@@ -40,7 +42,7 @@ export function checkVswitchOptions(options: VswitchOptions): void {
   const { kind = 'bridge', usermode = false, device, slots = 0 } = options
   if (!KINDS.includes(kind)) {
     throw new EcdockError('UNSUPPORTED', op, `there is no kind of vswitch ${quoted(kind)}`, {
-      hint: `The kinds are ${KINDS.join(' and ')}.`,
+      hint: `The kinds are ${KINDS.join(', ')}.`,
     })
   }
   if (typeof usermode !== 'boolean') {
@@ -51,9 +53,20 @@ export function checkVswitchOptions(options: VswitchOptions): void {
       hint: 'Say how many slots to make ready beforehand.',
     })
   }
-  if (kind !== 'bridge' || (!usermode && device === undefined && slots === 0)) return
-  const refused = usermode ? 'a userspace datapath' : device === undefined ? 'slots made ready' : 'an uplink'
-  throw new EcdockError('UNSUPPORTED', op, `a vswitch of kind bridge cannot have ${refused}`, {
-    hint: 'Use kind ovs for that.',
+  if (options.socketDir !== undefined) {
+    if (kind !== 'vde') throw refused(kind, 'the sockets of a VDE switch', 'vde')
+    checkSocketDir(options.socketDir)
+  }
+  if (kind === 'ovs' || (!usermode && device === undefined && slots === 0)) return
+  throw refused(
+    kind,
+    usermode ? 'a userspace datapath' : device === undefined ? 'slots made ready' : 'an uplink',
+    'ovs',
+  )
+}
+
+function refused(kind: VswitchKind, what: string, other: VswitchKind): EcdockError {
+  return new EcdockError('UNSUPPORTED', 'create-vswitch', `a vswitch of kind ${kind} cannot have ${what}`, {
+    hint: `Use kind ${other} for that.`,
   })
 }

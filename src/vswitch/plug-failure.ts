@@ -1,11 +1,8 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { notANetns, permissionError } from '../kernel/addon.js'
-import type { Link } from '../kernel/kernel.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { checkPresent, ownNetwork } from '../target/resolve.js'
 import type { Backend, Surroundings } from './backend.js'
-import { hostSide, vswitchDeleted } from './host-side.js'
-import { LINK_GROUP, parsePortAlias } from './record.js'
 import type { Wiring } from './wiring.js'
 
 /** The error that tells a caller why a plug failed, and what to do next. */
@@ -25,10 +22,12 @@ export async function plugFailure(
   }
   if (failed.taken !== undefined) {
     // Plugged in again where it is already: the slot is what the caller has to know of.
-    const link = await hostSide(backend, around, wiring.slot)
-    if (link !== undefined) return slotOrNameTaken(wiring, backend, around, details)
+    const holder = await backend.places.holder(around, wiring.slot)
+    if (holder !== undefined) return slotTaken(backend.name, wiring.slot, holder, details)
     return targetOccupied(failed, wiring, details)
   }
+  const own = backend.failure?.(failed)
+  if (own !== undefined) return own
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
   if (failed.op === 'target check' && failed.errno === 'EINVAL') return ownNetwork(target)
   if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
@@ -36,8 +35,8 @@ export async function plugFailure(
   if (failed.errno === 'ESRCH' || (failed.op === 'netns open' && /^ENO(ENT|TDIR)$/.test(failed.errno))) {
     return absent(wiring, backend, around, details)
   }
-  if (failed.op === 'veth add' && failed.errno === 'EEXIST')
-    return slotOrNameTaken(wiring, backend, around, details)
+  const taken = failed.op === 'veth add' ? 'EEXIST' : failed.op === 'switch' ? 'EBUSY' : ''
+  if (failed.errno === taken) return slotOrNameTaken(wiring, backend, around, details)
   if (failed.op === 'link get' && failed.errno === 'ENODEV') {
     const message = `vswitch ${backend.name} has no bridge any more`
     return new EcdockError('VSWITCH_NOT_FOUND', 'plug', message, {
@@ -96,13 +95,10 @@ async function absent(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  const hostNetns = backend.hostNetns(wiring.slot)
-  if (hostNetns !== '') {
-    try {
-      await around.kernel.namespaceId(hostNetns)
-    } catch {
-      return vswitchDeleted(backend.name)
-    }
+  try {
+    await backend.places.requirePlace(around, wiring.slot)
+  } catch (error) {
+    return asEcdockError(error, 'plug')
   }
   if (details.errno !== 'ESRCH') {
     try {
@@ -129,21 +125,12 @@ async function slotOrNameTaken(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  const link = await hostSide(backend, around, wiring.slot)
-  if (link === undefined) {
+  const holder = await backend.places.holder(around, wiring.slot)
+  if (holder === undefined) {
     const message = `${wiring.target.label} already has an interface ${wiring.ifname}`
     return new EcdockError('IFNAME_TAKEN', 'plug', message, details)
   }
-  return slotTaken(backend.name, wiring.slot, holderOf(link), details)
-}
-
-/** Who has a slot, by the interface of its name. */
-export function holderOf({ name, alias, group }: Link): string {
-  const record = parsePortAlias(alias)
-  if (record !== undefined) return `${record.target} (${record.ifname})`
-  if (alias === '' && group === LINK_GROUP)
-    return 'a plug that is under way, or that a crash cut short (cleanup removes that)'
-  return `a foreign interface ${name}`
+  return slotTaken(backend.name, wiring.slot, holder, details)
 }
 
 export function slotTaken(

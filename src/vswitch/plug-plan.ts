@@ -45,7 +45,8 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   steps.push({ op: 'ready', netns, name: ifname })
   if (wiring.announce === 'made') steps.push({ op: 'announce', netns, name: ifname })
   steps.push({ op: 'alive', netns })
-  // The mark comes last: what a crash leaves half done is known by having none, and cleanup removes it.
+  // The mark comes last: what a crash leaves half done is known by having none, and cleanup removes it. A tap has its own
+  // from the beginning: the switch process knows of it, so that it is a port that can be unplugged, whatever it lacks.
   for (const made of connect) {
     if (made.op === 'veth' && made.alias !== undefined) {
       steps.push({ op: 'link', netns: made.netns, name: made.name, alias: made.alias })

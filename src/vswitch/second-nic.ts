@@ -48,9 +48,9 @@ export function nics(
   { internal = false, dualNic = false }: PlugRequest,
   slot: number,
 ): { internal: boolean; dualNic: boolean } {
-  if (kind === 'bridge' && (internal || dualNic)) {
+  if (kind !== 'ovs' && (internal || dualNic)) {
     const option = internal ? 'internal' : 'dualNic'
-    throw new EcdockError('UNSUPPORTED', 'plug', `a port of kind bridge cannot have ${option}`, {
+    throw new EcdockError('UNSUPPORTED', 'plug', `a port of kind ${kind} cannot have ${option}`, {
       hint: 'Use a vswitch of kind ovs for that.',
     })
   }

@@ -7,10 +7,9 @@ import type { Target } from '../target/target.js'
 import { checkAskedSlot, slotLimits } from './admission.js'
 import { announcementOf } from './announcing.js'
 import type { Backend, PlugExplanation, Surroundings } from './backend.js'
-import { hostSide } from './host-side.js'
 import { checkIfname } from './names.js'
 import { plugDirectly } from './plug-directly.js'
-import { holderOf, slotTaken } from './plug-failure.js'
+import { slotTaken } from './plug-failure.js'
 import { plugPlan } from './plug-plan.js'
 import { Plugging } from './plugging.js'
 import { readPort, readPorts, reservedSlots, takenSlots } from './port-reading.js'
@@ -168,8 +167,8 @@ export class SlotSwitch implements Vswitch {
   async #checkVacant(slot: number): Promise<void> {
     const { name } = this.#backend
     checkAskedSlot(this.#backend, slot, this.#backend.foreign?.())
-    const link = await hostSide(this.#backend, this.#around, slot)
-    if (link !== undefined) throw slotTaken(name, slot, holderOf(link))
+    const holder = await this.#backend.places.holder(this.#around, slot)
+    if (holder !== undefined) throw slotTaken(name, slot, holder)
   }
 
   #mirroring(): NonNullable<Backend['mirroring']> {
@@ -196,6 +195,6 @@ export class SlotSwitch implements Vswitch {
 
 /** The step with the words filled in that the addon fills in when it is run. */
 function filledIn(step: Step, ifname: string, netnsId: number): Step {
-  if (step.op !== 'link' || step.alias === undefined) return step
+  if ((step.op !== 'link' && step.op !== 'tap') || step.alias === undefined) return step
   return { ...step, alias: filledAlias({ alias: step.alias }, { ifname, netnsId }) }
 }

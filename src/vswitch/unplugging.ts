@@ -1,7 +1,6 @@
 import { checkSlot } from '../addressing/slot.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Backend, Surroundings } from './backend.js'
-import { deleteHostSides } from './host-side.js'
 import { hostIfname } from './names.js'
 import { portMark } from './record.js'
 import type { BulkOptions, UnplugOutcome } from './vswitch.js'
@@ -54,7 +53,7 @@ async function unplugSome(
     if (internal.length > 0) await backend.internal?.unplug(internal, around)
     const slotsWanted = [...wanted].filter((slot) => !internal.includes(slot))
     const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot) }))
-    const removals = await deleteHostSides(backend, around, sides)
+    const removals = await backend.places.remove(around, sides)
     for (const [at, slot] of slotsWanted.entries()) {
       if (removals[at] !== 'deleted') refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
     }

@@ -2,8 +2,11 @@ import type { EcdockError } from '../errors.js'
 import type { LinkStats } from '../kernel/kernel.js'
 import type { Target } from '../target/target.js'
 
-/** `ovs`: an Open vSwitch bridge. `bridge`: a Linux bridge, which needs nothing installed. */
-export type VswitchKind = 'ovs' | 'bridge'
+/**
+ * `ovs`: an Open vSwitch bridge. `bridge`: a Linux bridge. `vde`: a VDE switch, which QEMU and other programs can plug
+ * into by themselves. The last two need nothing installed.
+ */
+export type VswitchKind = 'ovs' | 'bridge' | 'vde'
 
 export interface VswitchOptions {
   /** 1 to 15 characters; with `-s` and the highest slot number added it must still fit into 15. */
@@ -18,6 +21,11 @@ export interface VswitchOptions {
   usermode?: boolean
   /** Kind `ovs`: an existing interface of the host that joins the bridge as its uplink. */
   device?: string
+  /**
+   * Kind `vde`: the directory of a VDE switch that is there, of any make; each target then gets a connection of its own to
+   * it. Default: the vswitch is a switch of its own.
+   */
+  socketDir?: string
   /** Kind `ovs`: how many slots to make ready beforehand, from the lowest; see {@link Vswitch.reserve}. Default 0. */
   slots?: number
 }
@@ -102,7 +110,7 @@ export interface Port {
   vswitch: string
   kind: VswitchKind
   slot: number
-  /** Host side, such as `ovs0-s1`. */
+  /** Host side, such as `ovs0-s1`; '' for kind `vde`, of whose ports nothing is on the host. */
   hostIfname: string
   /** Target side, such as `eth0`. */
   ifname: string

@@ -178,7 +178,7 @@ export function wire(
 
 /** What a request asks for that not every port has. Throws UNSUPPORTED. */
 function settingsOf(vswitch: Pick<Backend, 'kind' | 'polices'>, request: PlugRequest, slot: number) {
-  if (vswitch.kind === 'bridge') checkForBridge(request)
+  if (vswitch.kind !== 'ovs') checkPlain(vswitch.kind, request)
   if (!vswitch.polices) checkUnlimited(request)
   return {
     ...nics(vswitch.kind, request, slot),
@@ -189,9 +189,9 @@ function settingsOf(vswitch: Pick<Backend, 'kind' | 'polices'>, request: PlugReq
   }
 }
 
-/** A Linux bridge forwards from the moment on at which a port is made; to Open vSwitch it must first be connected. */
+/** A Linux bridge and ecdock-switch forward from the moment on at which a port is made; to Open vSwitch it must first be connected. */
 function moment(kind: VswitchKind): 'made' | 'connected' {
-  return kind === 'bridge' ? 'made' : 'connected'
+  return kind === 'ovs' ? 'connected' : 'made'
 }
 
 /** On the userspace datapath Open vSwitch takes limits without a word, and heeds none. */
@@ -203,10 +203,10 @@ function checkUnlimited({ ingressRate }: PlugRequest): void {
 }
 
 /** VLANs and limits are settings of Open vSwitch's ports. */
-function checkForBridge(request: PlugRequest): void {
+function checkPlain(kind: VswitchKind, request: PlugRequest): void {
   for (const option of ['vlan', 'trunks', 'ingressRate', 'ingressBurst'] as const) {
     if (request[option] === undefined) continue
-    throw new EcdockError('UNSUPPORTED', 'plug', `a port of kind bridge cannot have ${option}`, {
+    throw new EcdockError('UNSUPPORTED', 'plug', `a port of kind ${kind} cannot have ${option}`, {
       hint: 'Use a vswitch of kind ovs for that.',
     })
   }

@@ -111,6 +111,7 @@ export class FakeWorld {
         this.calls.push(`delete ${name}`)
         this.switches.delete(name)
       },
+      vdeSockets: async (name) => ({ socketDir: `/run/ecdock-fast/vde/${name}/sock`, own: true }),
       cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [], failed: [], skipped: [] }),
       close: async () => {
         this.closed = true

@@ -55,7 +55,7 @@ const lost = new EcdockError('OVSDB_LOST', 'ovsdb', 'The connection was lost.')
 const empty = new EcdockError('SLOT_EMPTY', 'unplug', 'slot 2 of ovs0 is empty')
 
 function world(kernel: Kernel, sight: Sight) {
-  return { kernel, containers, look: async () => sight }
+  return { kernel, containers, runDir: '/nowhere', look: async () => sight }
 }
 
 test('what cannot be removed does not keep the rest from being removed', async () => {

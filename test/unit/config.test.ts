@@ -107,7 +107,7 @@ const REFUSED: [text: string, message: RegExp][] = [
   ['logLevel: loud\n', /logLevel: it is one of error, warn, info, debug, trace/],
   ['kind: vale\n', /kind: it is one of bridge, ovs/],
   ['usermode: yes\n', /usermode: it is true or false/],
-  ['kind: bridge\nusermode: true\n', /line 2: usermode: it is for Open vSwitch, and kind says bridge/],
+  ['kind: bridge\nusermode: true\n', /line 2: usermode: it is for Open vSwitch, and kind says otherwise/],
   ['mtu: 67\n', /mtu: it is a whole number from 68 to 65535/],
   ['start: true\n', /line 1: start: it has keys of its own/],
   ['start:\n  env: A=1\n', /line 2: start\.env: it is a list of texts/],

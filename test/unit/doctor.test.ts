@@ -21,12 +21,16 @@ import { type Check, doctorReport } from '../../src/doctor/report.js'
 import {
   bridgeFilterCheck,
   capabilityChecks,
+  deviceFault,
   directoryFault,
   linuxCheck,
   neighbourCheck,
   nodeCheck,
   openFilesCheck,
   ovsModuleCheck,
+  programFault,
+  switchCheck,
+  tapCheck,
 } from '../../src/doctor/system-checks.js'
 import { EcdockError } from '../../src/errors.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
@@ -135,6 +139,18 @@ test('a module is found where the kernel keeps it', () => {
   )
   assert.is(veth({ loaded: '' }), 'unknown')
   assert.is(veth({}), 'unknown')
+})
+
+test('what kind vde needs is looked for, and what to do is said', async () => {
+  assert.is(tapCheck(undefined).status, 'ok')
+  assert.equal([tapCheck('ENOENT').status, tapCheck('ENOENT').optional], ['missing', true])
+  assert.match(tapCheck('ENOENT').hint ?? '', /modprobe tun/)
+  assert.is(switchCheck(undefined).status, 'ok')
+  assert.match(switchCheck('ENOENT').hint ?? '', /npm rebuild/)
+  assert.is(await programFault(process.execPath), undefined)
+  assert.is(await programFault('/no/such/program'), 'ENOENT')
+  assert.is(await deviceFault('/dev/null'), undefined)
+  assert.is(await deviceFault('/no/such/device'), 'ENOENT')
 })
 
 test('without the openvswitch module the userspace datapath is the hint', () => {

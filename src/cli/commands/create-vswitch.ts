@@ -1,20 +1,24 @@
+import { resolve } from 'node:path'
 import { Option } from 'commander'
 import type { Settings } from '../../config/settings.js'
 import { EcdockError } from '../../errors.js'
 import type { VswitchKind, VswitchOptions } from '../../vswitch/vswitch.js'
 import type { Answer, CommandSpec } from '../command.js'
 import { cancelled, type Invocation } from '../invocation.js'
-import { vswitchDocument } from '../render/vswitch.js'
+import { kindText, vswitchDocument } from '../render/vswitch.js'
 import { parseWhole } from '../values.js'
 
 /** The port numbers that Open vSwitch gives (vswitch.xml). */
 const MAX_SLOTS = 65279
+
+const DEFAULT_NAMES: Record<VswitchKind, string> = { ovs: 'ovs0', bridge: 'br0', vde: 'vde0' }
 
 export interface CreateVswitchFlags {
   kind?: VswitchKind
   usermode?: boolean
   ipv6Prefix?: string
   slots?: number
+  socketDir?: string
 }
 
 export const createVswitch: CommandSpec<CreateVswitchFlags> = {
@@ -24,14 +28,15 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
     "CIDR is the switch's own address with its prefix length: slot 1 of 10.0.0.254/24 is 10.0.0.1, with MAC",
     '52:00:0a:00:00:01 and IPv6 address PREFIX::10.0.0.1/64. DEVICE is an interface of the host that becomes the',
     "switch's uplink. Without --kind it is a Linux bridge, which needs nothing installed; --usermode and DEVICE",
-    'ask for Open vSwitch. Without NAME it is br0, or ovs0 when it is an Open vSwitch bridge.',
+    'ask for Open vSwitch, --socket-dir for VDE. Without NAME it is br0, ovs0 or vde0, by its kind.',
   ].join(' '),
   usage: '[NAME] CIDR [DEVICE]',
   options: () => [
-    new Option('--kind <KIND>', 'bridge: a Linux bridge; ovs: an Open vSwitch bridge').choices([
-      'bridge',
-      'ovs',
-    ]),
+    new Option(
+      '--kind <KIND>',
+      'bridge: a Linux bridge; ovs: an Open vSwitch bridge; vde: a VDE switch, for QEMU, too',
+    ).choices(['bridge', 'ovs', 'vde']),
+    new Option('--socket-dir <DIR>', 'plug into the VDE switch whose sockets are there, of any make'),
     new Option('--usermode', "Open vSwitch's userspace datapath, which needs no kernel module"),
     new Option('--no-usermode', 'its kernel datapath, if the configuration says otherwise'),
     new Option('--ipv6-prefix <PREFIX>', "of the slots' IPv6 addresses (default: 2001:db8)"),
@@ -43,6 +48,7 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
   examples: [
     'ecdock-fast create-vswitch 10.0.0.254/24',
     'ecdock-fast create-vswitch ovs0 10.0.0.254/24 --kind ovs --usermode',
+    'ecdock-fast create-vswitch lab0 10.0.0.254/24 --kind vde --socket-dir /run/vde/lab',
   ],
   run: runCreateVswitch,
 }
@@ -63,14 +69,20 @@ export function vswitchOptions(
   }
   if (rest.length > 0) throw usage('there are too many arguments', 'It takes [NAME] CIDR [DEVICE].')
   const needsOvs = flags.usermode === true || device !== undefined
-  if (flags.kind === 'bridge' && needsOvs) {
+  if (flags.kind !== undefined && flags.kind !== 'ovs' && needsOvs) {
     const what = flags.usermode === true ? '--usermode' : 'DEVICE'
-    throw usage(`${what} is for Open vSwitch, and --kind says bridge`, 'Leave out one of the two.')
+    throw usage(`${what} is for Open vSwitch, and --kind says ${flags.kind}`, 'Leave out one of the two.')
+  }
+  const { socketDir } = flags
+  if (socketDir !== undefined && (needsOvs || (flags.kind ?? 'vde') !== 'vde')) {
+    throw usage('--socket-dir is for kind vde', 'Leave out one of the two.')
   }
   const usermode = flags.usermode ?? defaults.usermode === true
-  const kind = flags.kind ?? (needsOvs ? 'ovs' : (defaults.kind ?? (usermode ? 'ovs' : 'bridge')))
+  const kind =
+    flags.kind ??
+    (needsOvs ? 'ovs' : socketDir !== undefined ? 'vde' : (defaults.kind ?? (usermode ? 'ovs' : 'bridge')))
   const ipv6Prefix = flags.ipv6Prefix ?? defaults.ipv6Prefix
-  const name = (named ? args[0] : defaultName) ?? (kind === 'ovs' ? 'ovs0' : 'br0')
+  const name = (named ? args[0] : defaultName) ?? DEFAULT_NAMES[kind]
   return {
     name,
     kind,
@@ -79,6 +91,7 @@ export function vswitchOptions(
     ...(kind === 'ovs' && usermode && { usermode: true }),
     ...(device !== undefined && { device }),
     ...(flags.slots !== undefined && { slots: flags.slots }),
+    ...(socketDir !== undefined && { socketDir: resolve(socketDir) }),
   }
 }
 
@@ -94,10 +107,9 @@ async function runCreateVswitch(
       await world.deleteVswitch(vswitch.name)
       throw cancelled(invocation.command, invocation.signal)
     }
-    const article = vswitch.kind === 'ovs' ? 'an Open vSwitch bridge' : 'a Linux bridge'
     return {
       document: vswitchDocument(vswitch),
-      text: () => `${vswitch.name} is there: ${article}, ${vswitch.subnet}`,
+      text: () => `${vswitch.name} is there: ${kindText(vswitch.kind)}, ${vswitch.subnet}`,
     }
   })
 }

@@ -15,7 +15,8 @@ export const demo: CommandSpec<DemoFlags> = {
   description:
     'Everything that it makes has a name of its own and is removed at the end, also after an error or ctrl-c.',
   options: () => [
-    new Option('--kind <KIND>', 'bridge, or ovs: a running Open vSwitch (default: bridge)').choices([
+    new Option('--kind <KIND>', 'vde, bridge, or ovs: a running Open vSwitch (default: vde)').choices([
+      'vde',
       'bridge',
       'ovs',
     ]),

@@ -7,6 +7,7 @@ import type { DemoFlags } from '../commands/demo.js'
 import { EXIT_DONE, EXIT_FAILED } from '../exit-status.js'
 import type { Invocation } from '../invocation.js'
 import { durationText, median } from '../render/quantities.js'
+import { kindText } from '../render/vswitch.js'
 import type { World } from '../world.js'
 import { openLiveList } from './live-list.js'
 import { freeSubnet, type Network, networkOf, routedNetworks } from './subnet.js'
@@ -45,9 +46,9 @@ export async function runDemo(invocation: Invocation, flags: DemoFlags): Promise
 async function demonstrate(world: World, invocation: Invocation, flags: DemoFlags): Promise<Answer> {
   // A name that no other demo and nobody else has; what is removed at the end is known by it.
   const name = `demo-${randomBytes(2).toString('hex')}`
-  const kind = flags.kind ?? (flags.usermode === true ? 'ovs' : 'bridge')
-  if (kind === 'bridge' && flags.usermode === true) {
-    throw new EcdockError('USAGE', 'demo', '--usermode is for Open vSwitch, and --kind says bridge')
+  const kind = flags.kind ?? (flags.usermode === true ? 'ovs' : 'vde')
+  if (kind !== 'ovs' && flags.usermode === true) {
+    throw new EcdockError('USAGE', 'demo', '--usermode is for Open vSwitch, and --kind says otherwise')
   }
   const say = (text: string): void => {
     if (invocation.talkative) invocation.io.stdout.write(`${text}\n`)
@@ -63,7 +64,7 @@ async function demonstrate(world: World, invocation: Invocation, flags: DemoFlag
       ...(flags.usermode === true && { usermode: true }),
     })
     undo.push(() => world.deleteVswitch(name))
-    say(`A vswitch, ${kind === 'ovs' ? 'an Open vSwitch bridge' : 'a Linux bridge'}: ${name}, ${subnet}`)
+    say(`A vswitch, ${kindText(kind)}: ${name}, ${subnet}`)
 
     const names = Array.from({ length: flags.count }, (_, index) => `ecdock-${name}-${index + 1}`)
     invocation.stopIfAborted()
@@ -138,6 +139,7 @@ async function undoAll(steps: readonly (() => Promise<void>)[]): Promise<void> {
 /** What the benchmark's peers are made of, for each kind. */
 const COMPARED: Record<VswitchKind, string> = {
   bridge: '`ip`',
+  vde: '`ip` and `vde_plug2tap`',
   ovs: '`ip` and `ovs-vsctl`, and `ovs-docker`',
 }
 

@@ -18,7 +18,7 @@ export function portText(port: Port, colors: Colors): string {
     ['target', port.target],
     ['target interface', port.ifname],
     ['target namespace', `net:[${port.netnsId}]`],
-    ['host interface', port.hostIfname],
+    ...(port.hostIfname === '' ? [] : [['host interface', port.hostIfname] satisfies [string, string]]),
     ['mac', port.mac],
     ['ipv4', port.ipv4],
     ['ipv6', port.ipv6],

@@ -16,3 +16,15 @@ export function vswitchDocument(vswitch: Vswitch): VswitchDocument {
   const { name, kind, subnet, ipv6Prefix } = vswitch
   return { name, kind, subnet, ipv6Prefix }
 }
+
+/** A kind in words, with its article. */
+export function kindText(kind: VswitchKind): string {
+  switch (kind) {
+    case 'ovs':
+      return 'an Open vSwitch bridge'
+    case 'bridge':
+      return 'a Linux bridge'
+    case 'vde':
+      return 'a VDE switch'
+  }
+}

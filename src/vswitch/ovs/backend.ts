@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { parseSubnet } from '../../addressing/subnet.js'
-import type { Backend } from '../backend.js'
+import type { HostSidedBackend } from '../backend.js'
+import { hostSidePlaces } from '../host-side-places.js'
 import type { VswitchRecord } from '../record.js'
 import { connect } from './connection.js'
 import { explainPlug } from './explaining.js'
@@ -22,7 +23,7 @@ const MAX_OFPORT = 65279
  * slot for the first time is an end of the target's own pair; a slot that is used again, or was reserved, has a standing
  * port (standing-ports.ts).
  */
-export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVswitch): Backend {
+export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVswitch): HostSidedBackend {
   const { name } = record
   const { client } = ovs
   const sw = { ovs, name, subnet: parseSubnet(record.subnet), usermode }
@@ -31,7 +32,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     return bridge !== undefined && standingPort(client, bridge, slot) !== undefined
   }
   const hostNetns = (slot: number) => (isStanding(slot) ? standingNetns(name) : '')
-  const backend: Backend = {
+  const backend: HostSidedBackend = {
     kind: 'ovs',
     // It does so by the kernel's ingress queue, which frames pass only after the userspace datapath has read them.
     polices: !usermode,
@@ -39,6 +40,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     subnet: sw.subnet,
     ipv6Prefix: record.ipv6Prefix,
     maxSlot: MAX_OFPORT,
+    places: hostSidePlaces(() => backend),
     hostNetns,
     // What is plugged in outlives the row of its standing port, when somebody deletes that.
     hostNetnses: () => (existsSync(standingNetns(name)) ? ['', standingNetns(name)] : ['']),

@@ -1,7 +1,7 @@
 import { EcdockError } from '../../errors.js'
 import type { Link, LinkStats } from '../../kernel/kernel.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
-import type { Backend, Surroundings } from '../backend.js'
+import type { HostSidedBackend, Surroundings } from '../backend.js'
 import { hostSide } from '../host-side.js'
 import { portOf } from '../port-reading.js'
 import { parsePortAlias } from '../record.js'
@@ -14,7 +14,7 @@ import type { PortRow } from './own-rows.js'
  * vswitchd does not tell: on the userspace datapath it sees no device that has left its namespace.
  */
 export async function devicesOf(
-  backend: Backend,
+  backend: HostSidedBackend,
   found: readonly InternalRows[],
   around: Surroundings,
 ): Promise<Map<number, Link>> {
@@ -51,7 +51,7 @@ export function isGone(error: unknown): boolean {
 /** The port of these rows with its device, if it still has one. */
 export function portWith(
   client: OvsdbClient,
-  backend: Backend,
+  backend: HostSidedBackend,
   { slot, first, second, target }: InternalRows,
   link: Link | undefined,
   around: Surroundings,

@@ -2,7 +2,7 @@ import { asEcdockError, EcdockError } from '../../errors.js'
 import type { PlanFailed, PlanOutcome } from '../../kernel/plan.js'
 import { refusalOf } from '../../ovsdb/result.js'
 import { announceAll } from '../announcing.js'
-import type { Backend, Surroundings } from '../backend.js'
+import type { HostSidedBackend, Surroundings } from '../backend.js'
 import { cancelled } from '../connecting.js'
 import { hostSide, vswitchDeleted } from '../host-side.js'
 import { reasonOf } from '../making.js'
@@ -34,11 +34,16 @@ interface Attempt {
 /** Plugs under way that have internal ports. Each step is done for all of them that have not failed. */
 export class InternalPlug {
   readonly #switch: OvsSwitch
-  readonly #backend: Backend
+  readonly #backend: HostSidedBackend
   readonly #around: Surroundings
   readonly #signal: AbortSignal | undefined
 
-  constructor(sw: OvsSwitch, backend: Backend, around: Surroundings, signal: AbortSignal | undefined) {
+  constructor(
+    sw: OvsSwitch,
+    backend: HostSidedBackend,
+    around: Surroundings,
+    signal: AbortSignal | undefined,
+  ) {
     this.#switch = sw
     this.#backend = backend
     this.#around = around

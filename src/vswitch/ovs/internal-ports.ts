@@ -1,6 +1,6 @@
 import type { EcdockError } from '../../errors.js'
 import type { Plan } from '../../kernel/plan.js'
-import type { Backend, Surroundings } from '../backend.js'
+import type { HostSidedBackend, Surroundings } from '../backend.js'
 import type { InternalPorts } from '../internal-ports.js'
 import { secondOfport } from '../second-nic.js'
 import type { Port } from '../vswitch.js'
@@ -17,9 +17,9 @@ import type { OvsSwitch } from './switch.js'
 /** The internal ports of a bridge: vswitchd makes their devices, and deletes them when their rows go. */
 export class OvsInternalPorts implements InternalPorts {
   readonly #switch: OvsSwitch
-  readonly #backend: () => Backend
+  readonly #backend: () => HostSidedBackend
 
-  constructor(sw: OvsSwitch, backend: () => Backend) {
+  constructor(sw: OvsSwitch, backend: () => HostSidedBackend) {
     this.#switch = sw
     this.#backend = backend
   }

@@ -1,5 +1,5 @@
 import { mutate, rowIs } from '../../ovsdb/operations.js'
-import type { Backend, Surroundings } from '../backend.js'
+import type { HostSidedBackend, Surroundings } from '../backend.js'
 import { deleteHostSides } from '../host-side.js'
 import { portMark } from '../record.js'
 import { NIC_BRIDGE } from '../second-nic.js'
@@ -12,7 +12,7 @@ import type { OvsSwitch } from './switch.js'
 /** Takes out what is plugged into these slots, as far as it is there, with the bridge of two interfaces. */
 export async function removeInternal(
   sw: OvsSwitch,
-  backend: Backend,
+  backend: HostSidedBackend,
   around: Surroundings,
   slots: readonly number[],
 ): Promise<void> {
@@ -87,7 +87,7 @@ async function removeInTarget(
 /** The first of two interfaces need not be internal. */
 async function removePairs(
   sw: OvsSwitch,
-  backend: Backend,
+  backend: HostSidedBackend,
   found: readonly InternalRows[],
   around: Surroundings,
 ): Promise<void> {

@@ -1,0 +1,111 @@
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EcdockError } from '../../errors.js'
+import { checkSocketDir } from '../../vde/socket-dir.js'
+import { type VswitchRecord, vswitchRecord } from '../record.js'
+
+/** A vswitch of kind `vde`, as its file keeps it: what its switch process cannot tell once it has ended. */
+export interface VdeRecord extends VswitchRecord {
+  /** The directory of a switch that is not ours; undefined when the vswitch has one of its own. */
+  socketDir?: string | undefined
+}
+
+/** The files of one vswitch, below the run directory. */
+export interface Home {
+  dir: string
+  /** Of the switch's sockets: what VDE programs are given. */
+  sock: string
+  control: string
+  mgmt: string
+  record: string
+}
+
+export function homeOf(runDir: string, name: string): Home {
+  const dir = join(runDir, 'vde', name)
+  return {
+    dir,
+    sock: join(dir, 'sock'),
+    control: join(dir, 'control'),
+    mgmt: join(dir, 'mgmt'),
+    record: join(dir, 'vswitch.json'),
+  }
+}
+
+/** Makes the directory of a vswitch that is to be made. Throws VSWITCH_EXISTS, USAGE (its path is too long), PERMISSION. */
+export async function makeHome(home: Home, name: string): Promise<void> {
+  checkSocketDir(home.sock)
+  try {
+    await makeIn(join(home.dir, '..'), home.dir)
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code !== 'EEXIST') {
+      throw new EcdockError('PERMISSION', 'create-vswitch', `${home.dir} cannot be made: ${message}`, {
+        errno: code,
+        hint: 'Run it as root, or say where run-time files go with the option runDir.',
+        cause,
+      })
+    }
+    throw new EcdockError('VSWITCH_EXISTS', 'create-vswitch', `there is a directory ${home.dir} already`, {
+      hint: `Choose another name, or delete it first with "ecdock-fast delete-vswitch ${name}"; what a crash cut short goes with "ecdock-fast cleanup".`,
+    })
+  }
+}
+
+/** The directory above goes with the last of its vswitches, which may be just now. */
+async function makeIn(parent: string, dir: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    await mkdir(parent, { recursive: true, mode: 0o755 })
+    try {
+      await mkdir(dir, { mode: 0o755 })
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === 10) throw error
+    }
+  }
+}
+
+export async function removeHome(home: Home): Promise<void> {
+  await rm(home.dir, { recursive: true, force: true })
+  // Unless there are others.
+  await rmdir(join(home.dir, '..')).catch(() => {})
+}
+
+/** All at once, or not at all: whoever reads it finds no half of it. */
+export async function writeRecord(home: Home, record: VdeRecord): Promise<void> {
+  const unfinished = `${home.record}.${process.pid}`
+  await writeFile(unfinished, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o644 })
+  await rename(unfinished, home.record)
+}
+
+/** Undefined when there is no such vswitch, or its file has been spoilt. */
+export async function readRecord(runDir: string, name: string): Promise<VdeRecord | undefined> {
+  // Anything else is no name of a vswitch, and no name of a file either.
+  if (!/^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(name)) return undefined
+  try {
+    const text = await readFile(homeOf(runDir, name).record, 'utf8')
+    return parseRecord(JSON.parse(text) as unknown, name)
+  } catch {
+    return undefined
+  }
+}
+
+function parseRecord(value: unknown, name: string): VdeRecord | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { name: kept, subnet, ipv6Prefix, socketDir } = value as Record<string, unknown>
+  if (kept !== name || typeof subnet !== 'string') return undefined
+  const record = vswitchRecord(name, subnet, typeof ipv6Prefix === 'string' ? ipv6Prefix : undefined)
+  if (record === undefined || socketDir === undefined) return record
+  if (typeof socketDir !== 'string') return undefined
+  checkSocketDir(socketDir)
+  return { ...record, socketDir }
+}
+
+/** The names of all that are there, finished or not. */
+export async function listHomes(runDir: string): Promise<string[]> {
+  try {
+    const entries = await readdir(join(runDir, 'vde'), { withFileTypes: true })
+    return entries.flatMap((entry) => (entry.isDirectory() ? entry.name : [])).sort()
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,214 @@
+import { statSync } from 'node:fs'
+import { EcdockError } from '../../errors.js'
+import type { Removal } from '../../kernel/kernel.js'
+import { Control, type SwitchPort } from '../../vde/control.js'
+import type { Backend, PortPlaces, Surroundings } from '../backend.js'
+import { vswitchDeleted } from '../host-side.js'
+import { bySlot, portOf } from '../port-reading.js'
+import type { Port } from '../vswitch.js'
+import { type Home, readRecord } from './home.js'
+import { type PortLabel, parsePortLabel } from './labels.js'
+import { reachableNamespaces } from './namespaces.js'
+import { type MarkedTap, markedTaps } from './taps.js'
+
+interface Places {
+  home: Home
+  runDir: string
+  backend: () => Backend
+}
+
+/** Ports that are told by the switch process; by the marks of their taps as long as it does not run. */
+export function tapPlaces(places: Places): PortPlaces {
+  const { backend, home } = places
+  return {
+    async ports(around, slot) {
+      const listed = await list(places, slot)
+      if (listed === undefined) return await orphans(places, around, slot)
+      return listed.flatMap((port) => portFrom(backend(), around, port) ?? []).sort(bySlot)
+    },
+    hostIfname: () => '',
+    async full(around) {
+      const listed = await list(places)
+      // A plug takes the slot from those whose targets are gone.
+      if (listed !== undefined) {
+        return new Set(listed.filter((port) => !isGhost(port)).map(({ port }) => port))
+      }
+      return new Set((await markedTaps(around.kernel, backend().name)).map(({ record }) => record.slot))
+    },
+    async holder(_around, slot) {
+      const [port] = (await list(places, slot)) ?? []
+      return port && holderOf(backend(), port)
+    },
+    async remove(around, ports) {
+      const listed = await list(places)
+      return listed === undefined
+        ? await removeOrphans(backend().name, around, ports)
+        : await removeListed(home.control, listed, around, ports)
+    },
+    async dropGhost(_around, slot) {
+      const [port] = (await list(places, slot)) ?? []
+      if (port === undefined || !isGhost(port)) return false
+      await unplug(home.control, [slot])
+      return true
+    },
+    requirePlace: () => requireThere(places),
+  }
+}
+
+/** What is plugged in; undefined when the switch process does not run. Throws VSWITCH_NOT_FOUND. */
+async function list(places: Places, slot?: number): Promise<SwitchPort[] | undefined> {
+  const control = await reach(places)
+  if (control === undefined) return undefined
+  try {
+    return await control.list(slot)
+  } catch (error) {
+    // Nothing is at that port.
+    if (error instanceof EcdockError && error.errno === 'ENXIO') return []
+    if (isEnded(error)) return undefined
+    throw error
+  } finally {
+    control.close()
+  }
+}
+
+async function reach(places: Places): Promise<Control | undefined> {
+  try {
+    return await Control.connect(places.home.control)
+  } catch (error) {
+    if (!isEnded(error)) throw error
+    await requireThere(places)
+    return undefined
+  }
+}
+
+/** The switch process has ended. */
+export function isEnded(error: unknown): boolean {
+  if (!(error instanceof EcdockError)) return false
+  return error.code === 'VDE_LOST' || ['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(error.errno ?? '')
+}
+
+async function requireThere({ runDir, backend }: Places): Promise<void> {
+  const { name } = backend()
+  if ((await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
+}
+
+function portFrom(backend: Backend, around: Surroundings, listed: SwitchPort): Port | undefined {
+  const record = parsePortLabel(listed)
+  if (record === undefined || record.vswitch !== backend.name || record.slot !== listed.port) return undefined
+  return {
+    ...portOf(backend, around, record, record.mtu),
+    state: isGhost(listed) ? 'ghost' : 'up',
+    stats: {
+      rxPackets: listed.rxPackets,
+      txPackets: listed.txPackets,
+      rxBytes: listed.rxBytes,
+      txBytes: listed.txBytes,
+      rxErrors: 0,
+      txErrors: 0,
+      rxDropped: 0,
+      txDropped: listed.drops,
+    },
+  }
+}
+
+async function orphans({ backend }: Places, around: Surroundings, slot?: number): Promise<Port[]> {
+  const taps = await markedTaps(around.kernel, backend().name)
+  return taps
+    .filter(({ record }) => slot === undefined || record.slot === slot)
+    .map(({ record, link }) => ({
+      ...portOf(backend(), around, record, link.mtu),
+      state: 'down',
+    }))
+}
+
+/**
+ * Whether the namespace of a port's target cannot be reached any more. It lives on, because the switch has a tap open
+ * there, but nobody is in it.
+ */
+function isGhost(port: SwitchPort): boolean {
+  const record = parsePortLabel(port)
+  if (record === undefined || inodeOf(record.netns) === record.netnsId) return false
+  return !reachableNamespaces().has(record.netnsId)
+}
+
+function inodeOf(path: string): number | undefined {
+  try {
+    return statSync(path || '/proc/self/ns/net', { throwIfNoEntry: false })?.ino
+  } catch {
+    return undefined
+  }
+}
+
+function holderOf(backend: Backend, port: SwitchPort): string {
+  const record = parsePortLabel(port)
+  if (record !== undefined) return `${record.target} (${record.ifname})`
+  if (port.kind === 'vde') return `a client of the switch (${port.description || `process ${port.pid}`})`
+  return port.name === backend.name ? 'the vswitch itself' : `the tap ${port.name}`
+}
+
+type Asked = readonly { slot: number; mark: string }[]
+
+/**
+ * First the links, many at the same time: when they are gone, the switch has little left to close, and to take their ports
+ * out takes no time.
+ */
+async function removeListed(
+  path: string,
+  listed: readonly SwitchPort[],
+  { kernel }: Surroundings,
+  asked: Asked,
+): Promise<Removal[]> {
+  const bySlot = new Map(listed.map((port) => [port.port, port]))
+  const found = asked.flatMap(({ slot, mark }, at) => {
+    const port = bySlot.get(slot)
+    const record = port && parsePortLabel(port)
+    return record !== undefined && port?.label.startsWith(mark) ? [{ at, slot, mark, record }] : []
+  })
+  const outcomes: Removal[] = asked.map(({ slot }) => (bySlot.has(slot) ? 'foreign' : 'absent'))
+  if (found.length === 0) return outcomes
+  const links = found.map(({ mark, record }) => ({ netns: record.netns, name: record.ifname, mark }))
+  const removals = await kernel.deleteScatteredLinks(links)
+  const elsewhere = moved(found.filter((_, index) => removals[index] !== 'deleted'))
+  if (elsewhere.length > 0) await kernel.deleteScatteredLinks(elsewhere)
+  await unplug(
+    path,
+    found.map(({ slot }) => slot),
+  )
+  for (const { at } of found) outcomes[at] = 'deleted'
+  return outcomes
+}
+
+/** The process that led to the namespace may have ended, while another lives there. */
+function moved(found: readonly { mark: string; record: PortLabel }[]) {
+  if (found.length === 0) return []
+  const namespaces = reachableNamespaces()
+  return found.flatMap(({ mark, record }) => {
+    const netns = namespaces.get(record.netnsId)
+    return netns === undefined ? [] : [{ netns, name: record.ifname, mark }]
+  })
+}
+
+async function unplug(path: string, slots: readonly number[]): Promise<void> {
+  const control = await Control.connect(path)
+  try {
+    const gone = (error: unknown) => {
+      if (!(error instanceof EcdockError) || (error.errno !== 'ENXIO' && error.code !== 'VDE_LOST'))
+        throw error
+    }
+    await Promise.all(slots.map((slot) => control.unplug(slot).catch(gone)))
+  } finally {
+    control.close()
+  }
+}
+
+async function removeOrphans(vswitch: string, { kernel }: Surroundings, asked: Asked): Promise<Removal[]> {
+  const taps = new Map<number, MarkedTap>()
+  for (const tap of await markedTaps(kernel, vswitch)) taps.set(tap.record.slot, tap)
+  const links = asked.flatMap(({ slot, mark }) => {
+    const tap = taps.get(slot)
+    return tap === undefined ? [] : [{ slot, netns: tap.netns, name: tap.link.name, mark }]
+  })
+  const removals = await kernel.deleteScatteredLinks(links)
+  const bySlot = new Map(links.map(({ slot }, at) => [slot, removals[at]]))
+  return asked.map(({ slot }) => bySlot.get(slot) ?? 'absent')
+}
