@@ -1,6 +1,4 @@
 import { Option } from 'commander'
-import { checkSlot, slotAddress } from '../../addressing/slot.js'
-import { parseSubnet } from '../../addressing/subnet.js'
 import { EcdockError } from '../../errors.js'
 import { shellQuote } from '../../kernel/shell-quote.js'
 import type { CommandSpec } from '../command.js'
@@ -36,6 +34,8 @@ export const qemuArgs: CommandSpec<QemuArgsFlags> = {
         const message = `QEMU cannot plug itself into ${vswitch.name}, which is of kind ${vswitch.kind}`
         throw new EcdockError('UNSUPPORTED', 'qemu-args', message, { hint: 'Use a vswitch of kind vde.' })
       }
+      const { checkSlot, slotAddress } = await import('../../addressing/slot.js')
+      const { parseSubnet } = await import('../../addressing/subnet.js')
       const subnet = parseSubnet(vswitch.subnet)
       checkSlot(subnet, slot)
       const port = await vswitch.port(slot)
