@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Host } from '../../src/host.js'
 import { connect } from '../../src/vde/connection.js'
+import { VdeConsole } from '../../src/vde/console.js'
 import { findSwitch } from '../../src/vde/switch-process.js'
 import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
@@ -13,6 +14,7 @@ import { waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
+import { BROADCAST, frameOf } from '../support/vde.js'
 import { withHost } from '../support/world.js'
 
 const vdeTest = needs('root', 'iproute2', 'ping') ? test : test.skip
@@ -85,6 +87,12 @@ vdeTest('a slot that is taken, by a target or by a client of the switch, is told
     assert.not.match(await inside(second, 'ip', ['-br', 'link']), /eth/)
     assert.is((await vswitch.plug({ netns: second })).slot, 3)
 
+    guest.send(frameOf(BROADCAST, '52:00:0a:00:00:02', 'x'.repeat(46)))
+    const opened = await VdeConsole.open(join(HOME, 'mgmt'))
+    await waitUntil('the switch knows the guest', async () =>
+      (await opened.hash()).some(({ mac, port }) => mac === '52:00:0a:00:00:02' && port === 2),
+    )
+    await opened.close()
     await guest.close()
   }),
 )
