@@ -1,9 +1,9 @@
 import { EcdockError } from '../src/errors.js'
 
-/** What can be measured alone: a kind of vswitch, or kind `ovs` with up to a thousand ports. */
-export type ScenarioName = 'bridge' | 'ovs' | 'ovs-scale'
+/** What can be measured alone: a kind of vswitch, kind `ovs` with up to a thousand ports, or the Docker drivers. */
+export type ScenarioName = 'bridge' | 'ovs' | 'ovs-scale' | 'docker'
 
-const SCENARIOS: readonly ScenarioName[] = ['bridge', 'ovs', 'ovs-scale']
+const SCENARIOS: readonly ScenarioName[] = ['bridge', 'ovs', 'ovs-scale', 'docker']
 
 export interface Arguments {
   /** A short run: it shows that everything works, and its figures say little. */
@@ -16,10 +16,11 @@ export interface Arguments {
   help: boolean
 }
 
-export const USAGE = `usage: npm run bench -- [--quick] [--only bridge|ovs|ovs-scale] [--json [FILE]] [--plot FILE]
+export const USAGE = `usage: npm run bench -- [--quick] [--only bridge|ovs|ovs-scale|docker] [--json [FILE]] [--plot FILE]
 
   --quick         a short run, to see that it works
-  --only WHAT     only this kind of vswitch; ovs-scale is kind ovs with up to a thousand ports
+  --only WHAT     only this kind of vswitch; ovs-scale is kind ovs with up to a thousand
+                  ports, docker what Docker waits for the drivers of ecdock-fast daemon
   --json [FILE]   the report as JSON into FILE, or on stdout instead of the tables
   --plot FILE     a plot of the time for one port, as SVG
 
@@ -49,7 +50,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
 function scenario(text: string): ScenarioName {
   const found = SCENARIOS.find((name) => name === text)
   if (found !== undefined) return found
-  throw usage(`--only wants bridge, ovs or ovs-scale, not ${JSON.stringify(text)}`)
+  throw usage(`--only wants ${SCENARIOS.join(', ')}, not ${JSON.stringify(text)}`)
 }
 
 function usage(message: string): EcdockError {

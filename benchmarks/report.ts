@@ -4,6 +4,7 @@ import type { Result } from './measurements.js'
 import { run } from './program.js'
 import { type Ratio, ratios } from './ratios.js'
 import { type Figure, scaleRatios } from './scale/figures.js'
+import type { CallTime } from './scenarios/docker.js'
 
 /** All that a run found out; what `--json` writes. Times are in ms. */
 export interface Report {
@@ -15,6 +16,8 @@ export interface Report {
   results: Result[]
   /** Kind ovs with up to a thousand ports. */
   scale: Figure[]
+  /** What Docker waits for its drivers. */
+  calls: CallTime[]
   ratios: Ratio[]
   wholeProcess?: WholeProcess
 }
@@ -51,17 +54,19 @@ export function machine(withOvs: boolean): Machine {
 export interface Findings {
   results: Result[]
   scale: Figure[]
+  calls: CallTime[]
   quick: boolean
   wholeProcess: WholeProcess | undefined
 }
 
-export function report({ results, scale, quick, wholeProcess }: Findings): Report {
+export function report({ results, scale, calls, quick, wholeProcess }: Findings): Report {
   return {
     date: new Date().toISOString(),
     machine: machine(results.some((result) => result.kind === 'ovs')),
     quick,
     results,
     scale,
+    calls,
     ratios: [...ratios(results), ...scaleRatios(scale)],
     ...(wholeProcess && { wholeProcess }),
   }

@@ -8,6 +8,7 @@ import { report } from './report.js'
 import type { Effort } from './rounds.js'
 import * as scale from './scale/effort.js'
 import * as bridge from './scenarios/bridge.js'
+import * as docker from './scenarios/docker.js'
 import * as ovs from './scenarios/ovs.js'
 import { ovsScale } from './scenarios/ovs-scale.js'
 import { renderReport } from './table.js'
@@ -53,10 +54,14 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const figures = runs('ovs-scale')
     ? await ovsScale(scaleEffort, directory, measurements, progress)
     : undefined
+  const calls = runs('docker')
+    ? await docker.driverCalls(args.quick ? docker.QUICK_EFFORT : docker.EFFORT, directory, progress)
+    : []
   progress('')
   const all = report({
     results: measurements.results(),
     scale: figures?.all() ?? [],
+    calls,
     quick: args.quick,
     wholeProcess,
   })
@@ -67,7 +72,7 @@ async function measure(args: Arguments, directory: string): Promise<void> {
 }
 
 function usesOvs({ scenarios }: Arguments): boolean {
-  return scenarios.some((name) => name !== 'bridge')
+  return scenarios.some((name) => name.startsWith('ovs'))
 }
 
 function mostPorts(effort: Effort): number {

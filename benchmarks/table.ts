@@ -4,6 +4,7 @@ import type { Operation, Result } from './measurements.js'
 import type { Ratio, Target } from './ratios.js'
 import type { Report } from './report.js'
 import type { Figure } from './scale/figures.js'
+import type { CallTime } from './scenarios/docker.js'
 
 const NOTES = `How to read this. ecdock-fast runs as a library, in a process that is there already. The C floor sends the same
 netlink messages (on ovs also the bare OVSDB transaction) and does nothing else; in bulk its links are in one
@@ -30,7 +31,7 @@ export function renderReport(report: Report): string {
     for (const operation of ['plug', 'unplug'] as const)
       parts.push(...renderTimes(report.results, kind, operation))
   }
-  parts.push(...renderScale(report.scale), renderRatios(report.ratios))
+  parts.push(...renderScale(report.scale), ...renderCalls(report.calls), renderRatios(report.ratios))
   if (report.wholeProcess !== undefined) {
     const { cli, ip, samples } = report.wholeProcess
     parts.push(
@@ -71,6 +72,16 @@ function renderScale(figures: readonly Figure[]): string[] {
     ])
   }
   return [`${table.toString()}\nms: median (least) ×samples`]
+}
+
+function renderCalls(calls: readonly CallTime[]): string[] {
+  if (calls.length === 0) return []
+  const table = plainTable(['call of a Docker driver', 'ms', 'target', ''], 2)
+  for (const { method, ms: time, target, met } of calls) {
+    const times = `${ms(time.median)} (${ms(time.p99)}) ×${time.samples}`
+    table.push([method, times, renderTarget(target), verdict(met)])
+  }
+  return [`${table.toString()}\nms: median (p99) ×samples, over the plugin's socket`]
 }
 
 function renderRatios(ratios: readonly Ratio[]): string {

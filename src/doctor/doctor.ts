@@ -7,6 +7,7 @@ import type { TlsOptions } from '../ovsdb/dial.js'
 import { SWITCH_PROGRAM } from '../vde/switch-process.js'
 import { configChecks } from './config-check.js'
 import { dockerCheck } from './docker-check.js'
+import { driversCheck } from './drivers-check.js'
 import { kernelSupport, readKernelEvidence } from './kernel-support.js'
 import { ovsdbChecks } from './ovsdb-checks.js'
 import { parseEffectiveCapabilities, parseOpenFileLimit, parseSysctlNumber, readText } from './proc.js'
@@ -45,6 +46,9 @@ export interface DoctorOptions {
   kernelError?: unknown
 }
 
+/** Where the service's network driver is unless it was told otherwise. */
+const DRIVER_SOCKET = '/run/docker/plugins/vde.sock'
+
 /** How long a server on this machine may take to answer, in ms. */
 const ANSWER_MS = 1000
 
@@ -59,6 +63,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
     moduleChecks(),
     ovsdbChecks(options.ovsdb, ANSWER_MS, options.tls),
     dockerCheck(options.docker, ANSWER_MS),
+    driversCheck(DRIVER_SOCKET, ANSWER_MS),
     networkChecks(),
   ])
   return doctorReport(groups.flat())

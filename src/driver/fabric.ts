@@ -16,7 +16,7 @@ export interface Fabric {
    * and its taps are connected again, wherever they are now. Does not throw: what does not work is tried again and again.
    */
   resume(network: NetworkRecord): Promise<void>
-  /** Ends a switch that is ours; one that is not is let alone. */
+  /** Ends a switch that is ours; one that is not is let alone. Frames stop at once, and the rest is done soon after. */
   close(network: NetworkRecord): Promise<void>
   /**
    * Makes the endpoint's tap in the host's namespace, with its MAC, and connects it. Undoes what it cannot finish.
@@ -27,6 +27,6 @@ export interface Fabric {
   unplug(endpoints: readonly EndpointRecord[]): Promise<void>
   /** Of these endpoints those whose taps are certainly gone: neither with the host nor in their container. */
   gone(endpoints: readonly EndpointRecord[]): Promise<EndpointRecord[]>
-  /** Lets go of all of it; switches and taps go on. */
+  /** Lets go of all of it, when what has been closed is gone; switches and taps go on. */
   stop(): Promise<void>
 }

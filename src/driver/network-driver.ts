@@ -84,11 +84,11 @@ export class NetworkDriver {
     return this.#turns.take(NetworkID, async () => {
       const network = this.book.network(NetworkID)
       if (network === undefined) return
-      const endpoints = this.book.endpointsOf(NetworkID)
-      await this.fabric.unplug(endpoints)
-      for (const { id } of endpoints) await this.book.removeEndpoint(id)
+      const forgotten = this.book.endpointsOf(NetworkID).filter(({ state }) => state !== 'deleted')
+      for (const endpoint of forgotten) await this.#become(endpoint, 'deleted')
       await this.fabric.close(network)
       await this.book.removeNetwork(NetworkID)
+      this.collector.collectSoon()
     })
   }
 
@@ -117,7 +117,7 @@ export class NetworkDriver {
         signal?.throwIfAborted()
       } catch (error) {
         await this.#become(record, 'deleted')
-        this.collector.collect()
+        this.collector.collectSoon()
         throw error
       }
       return answer
@@ -165,7 +165,7 @@ export class NetworkDriver {
       const endpoint = this.book.endpoint(request.EndpointID)
       if (endpoint === undefined || endpoint.state === 'deleted') return
       await this.#become(endpoint, 'deleted')
-      this.collector.collect()
+      this.collector.collectSoon()
     })
   }
 

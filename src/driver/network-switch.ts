@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { EcdockError } from '../errors.js'
 import { Control } from '../vde/control.js'
 import { existingSocketDir } from '../vde/socket-dir.js'
-import { findSwitch, startSwitch, stopSwitch } from '../vde/switch-process.js'
+import { findSwitch, startSwitch, stopSwitch, switchGone } from '../vde/switch-process.js'
 import type { Log } from './log.js'
 import type { EndpointRecord, NetworkRecord } from './records.js'
 import { Retry } from './retry.js'
@@ -36,6 +36,10 @@ export class NetworkSwitch {
   readonly #turns = new Turns()
   readonly #mending: Retry
   #control: Control | undefined
+  /** Of the process, once it has been told to end. */
+  #pid: number | undefined
+  /** There has been a process of ours, so that what is at its paths is ours. */
+  #begun = false
   #stopped = false
 
   constructor(
@@ -105,18 +109,29 @@ export class NetworkSwitch {
     await this.#turns.settled()
   }
 
-  /** Ends the process; somebody else's switch is let alone. */
+  /** Tells the process to end; somebody else's switch is let alone. Does not wait until it has. */
+  async end(): Promise<void> {
+    this.#stopped = true
+    this.#mending.stop()
+    await this.#turns.settled()
+    const control = this.#control
+    if (control === undefined) return
+    // Nobody has to be told to end who has ended.
+    const [status] = await Promise.allSettled([control.status(), control.shutdown()])
+    if (status.status === 'fulfilled') this.#pid = status.value.pid
+  }
+
+  /** Ends the process, waits until it has, and takes away what it leaves when it is killed. */
   async close(): Promise<void> {
     await this.stop()
     const { control } = this.parts
-    const ours = await findSwitch(control)
-    if (ours !== undefined) await stopSwitch(control)
+    await stopSwitch(control)
+    if (this.#pid !== undefined) await switchGone(this.#pid)
     await rm(control, { force: true })
-    if (!this.network.owned) return
-    // What a process has left that was killed.
+    if (!this.network.owned || !this.#begun) return
     const { socketDir, managementSocket } = this.network
-    if (ours !== undefined && managementSocket !== undefined) await rm(managementSocket, { force: true })
-    if (ours !== undefined) await rmdir(socketDir).catch(() => {})
+    if (managementSocket !== undefined) await rm(managementSocket, { force: true })
+    await rmdir(socketDir).catch(() => {})
   }
 
   async #startProcess(): Promise<void> {
@@ -139,6 +154,7 @@ export class NetworkSwitch {
   async #watch(): Promise<void> {
     const control = await Control.connect(this.parts.control)
     this.#control = control
+    this.#begun = true
     control.closed.then(() => {
       this.#control = undefined
       if (this.#stopped) return

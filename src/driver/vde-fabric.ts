@@ -25,6 +25,8 @@ const CONTROL_DIR = 'docker'
 export class VdeFabric implements Fabric {
   readonly #switches = new Map<string, NetworkSwitch>()
   readonly #taps: Taps
+  /** Switches that are ending, by their directory: until they have, no other can have it. */
+  readonly #ending = new Map<string, Promise<void>>()
 
   private constructor(private readonly options: VdeFabricOptions) {
     this.#taps = new Taps(options.kernel)
@@ -36,6 +38,7 @@ export class VdeFabric implements Fabric {
   }
 
   async open(network: NetworkRecord): Promise<void> {
+    await this.#ending.get(network.socketDir)
     const made = this.#switch(network)
     await made.start()
     this.#switches.set(network.id, made)
@@ -47,10 +50,21 @@ export class VdeFabric implements Fabric {
     await found.resume()
   }
 
-  async close({ id }: NetworkRecord): Promise<void> {
+  async close({ id, socketDir }: NetworkRecord): Promise<void> {
     const found = this.#switches.get(id)
     this.#switches.delete(id)
-    await found?.close()
+    if (found === undefined) return
+    await found.end()
+    // The process has heard it; it takes longer until the kernel has closed its taps.
+    const ending = found
+      .close()
+      .catch((err) =>
+        this.options.log.error({ err, network: id }, 'what a switch has left cannot be taken away'),
+      )
+      .finally(() => {
+        if (this.#ending.get(socketDir) === ending) this.#ending.delete(socketDir)
+      })
+    this.#ending.set(socketDir, ending)
   }
 
   async plug(network: NetworkRecord, endpoint: EndpointRecord): Promise<void> {
@@ -78,7 +92,7 @@ export class VdeFabric implements Fabric {
 
   /** Lets go of all of it; switches and taps go on. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#switches.values()].map((each) => each.stop()))
+    await Promise.all([...this.#ending.values(), ...[...this.#switches.values()].map((each) => each.stop())])
   }
 
   /** A container's namespace may be out of our sight, but a switch has no port whose tap is gone. */

@@ -109,9 +109,16 @@ export async function stopSwitch(control: string): Promise<void> {
   } finally {
     connection.close()
   }
-  // Its sockets are gone by then; its taps take longer to be closed, and until then its directory is taken.
+  await switchGone(running.pid)
+}
+
+/**
+ * Waits, 5 s at most, until a switch that has been told to end has gone. Its sockets are gone before: its taps take longer
+ * to be closed, and until then its directory is taken.
+ */
+export async function switchGone(pid: number): Promise<void> {
   const deadline = performance.now() + TIMEOUT_MS
-  while (existsSync(`/proc/${running.pid}/fd/0`) && performance.now() < deadline) await setTimeout(2)
+  while (existsSync(`/proc/${pid}/fd/0`) && performance.now() < deadline) await setTimeout(2)
 }
 
 function commandLine(options: SwitchOptions): string[] {

@@ -70,7 +70,7 @@ withOvs('a quick run measures everybody on both kinds and at scale, and leaves n
 test('a command line that is wrong is refused at once', () => {
   const { status, stderr } = bench('--only', 'vde')
   assert.is(status, 2)
-  assert.match(stderr, /--only wants bridge, ovs or ovs-scale, not "vde"/)
+  assert.match(stderr, /--only wants bridge, ovs, ovs-scale, docker, not "vde"/)
 })
 
 test.after(() => rmSync(directory, { recursive: true, force: true }))

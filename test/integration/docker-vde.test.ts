@@ -1,12 +1,17 @@
 /** Docker with the drivers vde and vde-ipam, all of it real: dockerd, its command line, switches, traffic. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { DoctorReport } from '../../src/doctor/doctor.js'
+import { ecdockFast } from '../support/cli-program.js'
 import { startDaemon, type TestDaemon } from '../support/daemon.js'
 import { type PrivateDocker, startDocker } from '../support/docker.js'
 import { assertNothingLeft, type Snapshot, snapshot } from '../support/leaks.js'
-import { run } from '../support/process.js'
+import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
@@ -163,6 +168,44 @@ test('networks that cannot be are refused with what to do', async () => {
     await refused(() => create('--subnet', '10.11.0.0/24', ...options, 'wrong'), words)
   }
   await rm(there, { recursive: true })
+})
+
+test("a switch of vde_switch's is used as it is, and left", async () => {
+  const socketDir = join(daemon.directory, 'theirs')
+  const theirs = spawn('vde_switch', ['-s', socketDir, '-x', '-n', '64'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  try {
+    await waitUntil('vde_switch listens', () => existsSync(join(socketDir, 'ctl')))
+    for (const name of ['upper', 'lower']) {
+      await create(
+        '--ipam-driver',
+        'vde-ipam',
+        '--subnet',
+        '10.12.0.0/24',
+        '-o',
+        `socket_dir=${socketDir}`,
+        name,
+      )
+    }
+    const one = await container('--net=upper', '--ip=10.12.0.2')
+    const two = await container('--net=lower', '--ip=10.12.0.3')
+    await megabyteEachWay(one.netns, two.netns, '10.12.0.3')
+    for (const { name } of [one, two]) await docker.cli('rm', '--force', name)
+    for (const name of ['upper', 'lower']) await docker.cli('network', 'rm', name)
+    assert.is(theirs.exitCode, null)
+    assert.ok(existsSync(join(socketDir, 'ctl')))
+  } finally {
+    theirs.kill()
+    await once(theirs, 'close')
+    await rm(socketDir, { recursive: true, force: true })
+  }
+})
+
+test('doctor sees the drivers', async () => {
+  const { checks } = JSON.parse((await ecdockFast(['--json', 'doctor'])).stdout) as DoctorReport
+  const check = checks.find(({ name }) => name === 'Docker drivers')
+  assert.equal([check?.status, check?.optional], ['ok', true])
 })
 
 interface Container {

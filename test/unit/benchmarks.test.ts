@@ -61,7 +61,7 @@ test('samples are left in their order', () => {
 test('without arguments everything is measured', () => {
   assert.equal(parseArguments([]), {
     quick: false,
-    scenarios: ['bridge', 'ovs', 'ovs-scale'],
+    scenarios: ['bridge', 'ovs', 'ovs-scale', 'docker'],
     help: false,
   })
 })
@@ -106,6 +106,7 @@ function reportOf(measurements: Measurements): Report {
     quick: false,
     results,
     scale: [],
+    calls: [],
     ratios: ratios(results),
   }
 }

@@ -158,6 +158,7 @@ test('what Docker has forgotten is collected, and nothing else', async () => {
   await collector.sweep()
   assert.equal([...stores.endpoints.documents.keys()], [alive])
   await driver.deleteNetwork({ NetworkID: NETWORK })
+  await driver.settled()
   assert.is(stores.endpoints.documents.size, 0)
 })
 
