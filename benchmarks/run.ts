@@ -55,7 +55,7 @@ async function measure(args: Arguments, directory: string): Promise<void> {
     ? await ovsScale(scaleEffort, directory, measurements, progress)
     : undefined
   const calls = runs('docker')
-    ? await docker.driverCalls(args.quick ? docker.QUICK_EFFORT : docker.EFFORT, directory, progress)
+    ? await docker.driverCalls(args.quick ? docker.QUICK_EFFORT : docker.EFFORT, progress)
     : []
   progress('')
   const all = report({

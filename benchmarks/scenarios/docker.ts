@@ -28,12 +28,10 @@ const CREATE_NETWORK_TARGET: Target = { atMost: 20 }
 /** What the daemon answers to the calls that Docker makes for containers that come and go. */
 export async function driverCalls(
   { networks, endpoints }: DockerEffort,
-  directory: string,
   progress: (text: string) => void,
 ): Promise<CallTime[]> {
-  const pluginDir = `${directory}/plugins`
-  const daemon = await startDaemon(pluginDir)
-  const calls = new Calls(pluginDir)
+  const daemon = await startDaemon({ alone: true })
+  const calls = new Calls(daemon.pluginDir)
   try {
     // The first ones are the daemon's warming up.
     await round(calls, 0, endpoints)

@@ -86,8 +86,10 @@ export class IpamDriver {
         hint: 'Its record is gone, or damaged: remove the network (docker network rm) and create it again.',
       })
     }
-    const address = this.#choose(pool, Address, Options?.[ADDRESS_TYPE] === GATEWAY_ADDRESS)
-    await this.#saveOr(PoolID, pool, () => pool.release(address))
+    const asGateway = Options?.[ADDRESS_TYPE] === GATEWAY_ADDRESS
+    const address = this.#choose(pool, Address, asGateway)
+    // A gateway that could not be written down may be set again, to the same address or another.
+    await this.#saveOr(PoolID, pool, () => asGateway || pool.release(address))
     return { Address: `${address}/${pool.subnet.prefix}`, Data: {} }
   }
 

@@ -1,10 +1,11 @@
-import { mkdir, rm, rmdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { lstat, mkdir, rm, rmdir } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { EcdockError } from '../errors.js'
 import { Control } from '../vde/control.js'
 import { existingSocketDir } from '../vde/socket-dir.js'
 import { findSwitch, startSwitch, stopSwitch, switchGone } from '../vde/switch-process.js'
 import type { Log } from './log.js'
+import { SHORT_ID } from './network-record.js'
 import type { EndpointRecord, NetworkRecord } from './records.js'
 import { Retry } from './retry.js'
 import { portLabel } from './tap-mark.js'
@@ -129,9 +130,10 @@ export class NetworkSwitch {
     if (this.#pid !== undefined) await switchGone(this.#pid)
     await rm(control, { force: true })
     if (!this.network.owned || !this.#begun) return
-    const { socketDir, managementSocket } = this.network
-    if (managementSocket !== undefined) await rm(managementSocket, { force: true })
-    await rmdir(socketDir).catch(() => {})
+    const { id, socketDir, managementSocket } = this.network
+    if (managementSocket !== undefined && (await isSocket(managementSocket))) await rm(managementSocket)
+    // Somebody else may have made a directory that was named to us.
+    if (basename(socketDir) === id.slice(0, SHORT_ID)) await rmdir(socketDir).catch(() => {})
   }
 
   async #startProcess(): Promise<void> {
@@ -216,6 +218,13 @@ export class NetworkSwitch {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+async function isSocket(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isSocket(),
+    () => false,
+  )
 }
 
 /** Whatever was at the port has gone by itself. */

@@ -1,5 +1,5 @@
 /** What is killed while containers on a network of the driver vde speak with each other, and what goes on. */
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -87,6 +87,16 @@ test('a daemon that is away when its switch is killed starts it when it comes', 
     await daemon.start()
     await traffic.goesOn()
   })
+})
+
+test('a network is there again when the machine has lost all but its disk', async () => {
+  await daemon.end('SIGKILL')
+  process.kill(await switchPid(), 'SIGKILL')
+  for (const lost of ['r', 's']) await rm(join(daemon.directory, lost), { recursive: true })
+  await daemon.start()
+  const one = await container()
+  const two = await container()
+  await megabyteEachWay(one.netns, two.netns, two.address)
 })
 
 test('SIGTERM ends the daemon and nothing else', async () => {

@@ -9,6 +9,8 @@ import { waitUntil } from './process.js'
 /** `ecdock-fast daemon`, as a process of its own with directories of its own. */
 export interface TestDaemon {
   readonly pid: number
+  /** Where its plugins' sockets are. */
+  readonly pluginDir: string
   /** Its directories: sockets of switches, state, control sockets. */
   readonly directory: string
   /** What it has written to its log, in text. */
@@ -21,9 +23,13 @@ export interface TestDaemon {
   stop(): Promise<void>
 }
 
-/** Starts it with its sockets in `pluginDir`, by default where Docker looks for them. */
-export async function startDaemon(pluginDir = '/run/docker/plugins'): Promise<TestDaemon> {
-  const directory = await mkdtemp(join(tmpdir(), 'vde-'))
+/**
+ * Starts it where Docker finds it; or, with `alone`, where Docker does not, and with all it has in /tmp itself, so that
+ * paths of sockets are short.
+ */
+export async function startDaemon({ alone = false } = {}): Promise<TestDaemon> {
+  const directory = await mkdtemp(join(alone ? '/tmp' : tmpdir(), 'vde-'))
+  const pluginDir = alone ? join(directory, 'plugins') : '/run/docker/plugins'
   let child: ChildProcess
   let said = ''
   const start = async () => {
@@ -59,6 +65,7 @@ export async function startDaemon(pluginDir = '/run/docker/plugins'): Promise<Te
     get pid() {
       return child.pid ?? 0
     },
+    pluginDir,
     directory,
     log: () => said,
     end,
