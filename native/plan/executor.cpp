@@ -61,11 +61,13 @@ Executor::~Executor() {
 Outcome Executor::run(const Plan& plan, const Announce& announce) {
   if (places_.size() > kMaxPlaces) places_.clear();
   undo_.clear();
+  unanswered_.clear();
   outcome_ = {};
   const auto start = Clock::now();
   for (size_t i = 0; i < plan.size(); ++i) {
     if (announce && i + kLastSteps == plan.size()) announce();
     auto status = std::visit([this](const auto& one) { return step(one); }, plan[i]);
+    if (status.ok() && i + 1 == plan.size()) status = await_switches();
     if (status.ok()) continue;
     outcome_.step = i;
     outcome_.error = std::move(status.error());
@@ -214,10 +216,20 @@ Status Executor::step(const AddTap& step) {
   if (!opened.ok()) return opened.error();
   auto handed =
       tap::hand_over(step.control, {step.port, name, filled(step.label), step.vde}, opened.value().get());
-  if (!handed.ok()) return handed;
-  undo_.push_back([control = step.control, port = step.port] {
+  if (!handed.ok()) return handed.error();
+  auto answer = std::make_shared<tap::Answer>(std::move(handed.value()));
+  unanswered_.push_back(answer);
+  undo_.push_back([control = step.control, port = step.port, answer]() -> Status {
+    if (!answer->await().ok()) return Done{};  // so it is not there
     return unless_gone(tap::take_back(control, port), {ENXIO, ENOENT, ECONNREFUSED, ECONNRESET});
   });
+  return Done{};
+}
+
+Status Executor::await_switches() {
+  for (const auto& answer : std::exchange(unanswered_, {})) {
+    if (const auto& told = answer->await(); !told.ok()) return told;
+  }
   return Done{};
 }
 
@@ -348,6 +360,7 @@ Status Executor::step(const AddNamespace& step) {
 }
 
 Status Executor::step(const AwaitReady& step) {
+  if (auto answered = await_switches(); !answered.ok()) return answered;
   auto where = place(step.netns);
   if (!where.ok()) return where.error();
   auto through = socket_of(*where.value());

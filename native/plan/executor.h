@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "plan/place.h"
 #include "plan/plan.h"
 #include "plan/undo.h"
+#include "tap/control.h"
 
 namespace ecdock::plan {
 
@@ -54,11 +56,13 @@ class Executor {
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
   Result<Fd> open_tap(const AddTap& step, const std::string& name, const netlink::LinkSettings& settings);
   std::string filled(std::string text) const;
+  Status await_switches();
   Status undo_link(const std::string& netns, const MadeLink& made);
   void undo_all();
 
   std::map<std::string, Place> places_;
   std::optional<LinkEnd> primary_;  // of the last pair that was made: its place is a vswitch's
+  std::vector<std::shared_ptr<tap::Answer>> unanswered_;  // of switches that have been handed taps
   std::vector<Undo> undo_;
   Outcome outcome_;
 };

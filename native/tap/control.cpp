@@ -113,11 +113,15 @@ Result<std::string> receive_answer(const Fd& connection) {
   return answer;
 }
 
-Status ask(const std::string& path, const std::string& request, std::optional<int> descriptor) {
+Result<Answer> ask(const std::string& path, const std::string& request, std::optional<int> descriptor) {
   auto connection = dial(path);
   if (!connection.ok()) return connection.error();
-  if (auto sent = send_request(connection.value(), request, descriptor); !sent.ok()) return sent;
-  auto answer = receive_answer(connection.value());
+  if (auto sent = send_request(connection.value(), request, descriptor); !sent.ok()) return sent.error();
+  return Answer(std::move(connection.value()));
+}
+
+Status read_answer(const Fd& connection) {
+  auto answer = receive_answer(connection);
   if (!answer.ok()) return answer.error();
   const std::string& line = answer.value();
   if (line == "ok" || line.starts_with("ok ")) return Done{};
@@ -129,7 +133,12 @@ Status ask(const std::string& path, const std::string& request, std::optional<in
 
 }  // namespace
 
-Status hand_over(const std::string& control, const Handover& handover, int tap) {
+const Status& Answer::await() {
+  if (!told_) told_ = read_answer(connection_);
+  return *told_;
+}
+
+Result<Answer> hand_over(const std::string& control, const Handover& handover, int tap) {
   std::string request = "tap port=" + std::to_string(handover.port) + " name=" + escaped(handover.name) +
                         " label=" + escaped(handover.label) + " vnet=1";
   if (!handover.vde.empty()) request += " vde=" + escaped(handover.vde);
@@ -137,7 +146,9 @@ Status hand_over(const std::string& control, const Handover& handover, int tap) 
 }
 
 Status take_back(const std::string& control, uint32_t port) {
-  return ask(control, "unplug port=" + std::to_string(port) + "\n", std::nullopt);
+  auto answer = ask(control, "unplug port=" + std::to_string(port) + "\n", std::nullopt);
+  if (!answer.ok()) return answer.error();
+  return answer.value().await();
 }
 
 }  // namespace ecdock::tap

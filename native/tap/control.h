@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
+#include "fd.h"
 #include "result.h"
 
 namespace ecdock::tap {
@@ -17,8 +20,22 @@ struct Handover {
   std::string vde;    // in cable mode: the directory of the switch to plug it into, else empty
 };
 
-// Hands the tap's descriptor to the switch that listens at `control`. EBUSY when the port is taken.
-Status hand_over(const std::string& control, const Handover& handover, int tap);
+// What a switch has been asked and has not answered yet.
+class Answer {
+ public:
+  explicit Answer(Fd connection) : connection_(std::move(connection)) {}
+
+  // The answer, waited for when it is first asked for.
+  const Status& await();
+
+ private:
+  Fd connection_;
+  std::optional<Status> told_;
+};
+
+// Hands the tap's descriptor to the switch that listens at `control`, which sets the port up while the caller
+// goes on. The answer is EBUSY when the port is taken.
+Result<Answer> hand_over(const std::string& control, const Handover& handover, int tap);
 
 // Takes a port back. ENXIO when the switch has no such port.
 Status take_back(const std::string& control, uint32_t port);

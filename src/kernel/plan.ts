@@ -43,8 +43,9 @@ export interface VethStep {
 
 /**
  * Opens a persistent tap in its final namespace, and hands it to the switch process that listens at `control`
- * (docs/ecdock-switch.md). When the switch takes longer than five seconds, the step fails with ETIMEDOUT. Undone, the tap is
- * gone from both.
+ * (docs/ecdock-switch.md), which sets the port up while the plan goes on: what the switch answers is waited for by the next
+ * `ready` step, or at the end. When it takes longer than five seconds, that fails with ETIMEDOUT. Undone, the tap is gone
+ * from both.
  */
 export interface TapStep {
   op: 'tap'
