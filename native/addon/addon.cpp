@@ -14,6 +14,7 @@
 #include "plan/plan_text.h"
 #include "probe/echo.h"
 #include "removal/removal.h"
+#include "tap/control.h"
 #include "worker/worker.h"
 
 namespace ecdock::addon {
@@ -64,6 +65,12 @@ Result<std::vector<netns::Named>> create_namespaces(const std::vector<std::strin
     made.push_back(std::move(one.value()));
   }
   return made;
+}
+
+// What a thread keeps open from one plan to the next.
+void forget_what_was_kept() {
+  plan::forget_places();
+  tap::forget_kept_connection();
 }
 
 // Deletes all that it can; the first error is told.
@@ -262,7 +269,7 @@ class Addon : public Napi::Addon<Addon> {
   Dispatcher dispatcher_;
   Datagrams datagrams_;
   // RTNL is one lock for the host, so a second thread would make no link faster; it keeps plugs in order.
-  worker::Worker plumbing_{1, plan::forget_places};
+  worker::Worker plumbing_{1, forget_what_was_kept};
   // Dumps wait for the kernel, and must not hold up a plug.
   worker::Worker reading_{2};
   // Probes wait for the network, seconds long, and must not hold up anything else.

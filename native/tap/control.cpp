@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "errno_name.h"
 #include "fd.h"
@@ -22,6 +23,13 @@ namespace {
 
 constexpr size_t kMaxAnswer = 4096;
 constexpr timeval kPatience{5, 0};
+
+struct Kept {
+  std::string control;
+  Fd connection;
+};
+
+thread_local std::optional<Kept> kept;
 
 std::string escaped(std::string_view value) {
   constexpr char digits[] = "0123456789ABCDEF";
@@ -113,11 +121,17 @@ Result<std::string> receive_answer(const Fd& connection) {
   return answer;
 }
 
-Result<Answer> ask(const std::string& path, const std::string& request, std::optional<int> descriptor) {
-  auto connection = dial(path);
+Result<Answer> ask(const std::string& control, const std::string& request, std::optional<int> descriptor) {
+  if (auto last = std::exchange(kept, std::nullopt); last && last->control == control) {
+    // The switch may have ended since: then the next one is asked.
+    if (send_request(last->connection, request, descriptor).ok()) {
+      return Answer(control, std::move(last->connection));
+    }
+  }
+  auto connection = dial(control);
   if (!connection.ok()) return connection.error();
   if (auto sent = send_request(connection.value(), request, descriptor); !sent.ok()) return sent.error();
-  return Answer(std::move(connection.value()));
+  return Answer(control, std::move(connection.value()));
 }
 
 Status read_answer(const Fd& connection) {
@@ -134,9 +148,14 @@ Status read_answer(const Fd& connection) {
 }  // namespace
 
 const Status& Answer::await() {
-  if (!told_) told_ = read_answer(connection_);
+  if (told_) return *told_;
+  told_ = read_answer(connection_);
+  // After anything but a success the connection may be anywhere within an answer.
+  if (told_->ok()) kept = Kept{control_, std::move(connection_)};
   return *told_;
 }
+
+void forget_kept_connection() { kept.reset(); }
 
 Result<Answer> hand_over(const std::string& control, const Handover& handover, int tap) {
   std::string request = "tap port=" + std::to_string(handover.port) + " name=" + escaped(handover.name) +

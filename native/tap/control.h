@@ -23,15 +23,21 @@ struct Handover {
 // What a switch has been asked and has not answered yet.
 class Answer {
  public:
-  explicit Answer(Fd connection) : connection_(std::move(connection)) {}
+  Answer(std::string control, Fd connection)
+      : control_(std::move(control)), connection_(std::move(connection)) {}
 
   // The answer, waited for when it is first asked for.
   const Status& await();
 
  private:
+  std::string control_;
   Fd connection_;
   std::optional<Status> told_;
 };
+
+// A thread keeps the connection that the last answer came by for its next request.
+// To be called when it has had nothing to do for a while.
+void forget_kept_connection();
 
 // Hands the tap's descriptor to the switch that listens at `control`, which sets the port up while the caller
 // goes on. The answer is EBUSY when the port is taken.
