@@ -113,16 +113,15 @@ int ConsoleCommands::port_epclose(Call& call) {
 }
 
 int ConsoleCommands::port_resetcounter(Call& call) {
-  const int64_t wanted = call.argument.empty() ? -1 : console_number(call.argument);
-  if (wanted > switch_.max_ports()) return EINVAL;
-  bool found = wanted < 0;
+  const bool all = call.argument.empty();
+  const int64_t wanted = console_number(call.argument);
+  if (!in_range(wanted, switch_.max_ports())) return EINVAL;
   for (Port* const port : switch_.ports()) {
-    if (wanted >= 0 && port->number != wanted) continue;
-    found = true;
+    if (!all && port->number != wanted) continue;
     port->past = {};
     for (const auto& endpoint : port->endpoints) endpoint->reset_counters();
   }
-  return found ? 0 : ENXIO;
+  return 0;
 }
 
 int ConsoleCommands::port_print(Call& call) { return print_ports(call, false); }

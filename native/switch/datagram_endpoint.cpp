@@ -68,7 +68,7 @@ void DatagramEndpoint::receive() {
       Frame frame{batch().frame(i), batch().size(i), {}};
       deliver(frame, kMaxFrame);
     }
-    if (static_cast<size_t>(count) < kBatch) return;
+    if (yields_to_congestion() || static_cast<size_t>(count) < kBatch) return;
   }
 }
 

@@ -6,7 +6,10 @@ namespace ecdock::vde {
 
 namespace {
 
-constexpr size_t kFlush = 64;  // frames at once, so that one receiver does not hold up the others
+constexpr size_t kLongQueue = 64;    // frames, from which on senders are held back
+constexpr size_t kShortQueue = 16;   // and down to which they are
+constexpr int64_t kLongestHold = 2;  // ms
+constexpr size_t kFlush = 64;        // frames at once, so that one receiver does not hold up the others
 
 }  // namespace
 
@@ -28,6 +31,10 @@ Status Endpoint::start() { return loop_.add(fd_.get(), EPOLLIN, *this); }
 
 Fd Endpoint::stop() {
   if (fd_.valid()) loop_.remove(fd_.get(), *this);
+  let_go();
+  if (held_back_by_ != nullptr) std::erase(held_back_by_->held_back_, this);
+  held_back_by_ = nullptr;
+  if (sink_.congested == this) sink_.congested = nullptr;
   queue_ = TransmitQueue();
   return std::move(fd_);
 }
@@ -70,7 +77,11 @@ void Endpoint::transmit(std::span<const iovec> parts, size_t payload) {
   }
   ++counters_.tx_packets;
   counters_.tx_bytes += payload;
-  want(true);
+  if (queue_.frames() > kLongQueue && flushed_ > kLongQueue / 2) sink_.congested = this;
+  if (!writing_) {
+    writing_ = true;
+    update();
+  }
 }
 
 void Endpoint::transmit_divided(const Frame& frame) {
@@ -88,8 +99,14 @@ void Endpoint::transmit_divided(const Frame& frame) {
 void Endpoint::flush() {
   static std::vector<iovec> frames;
   queue_.front(frames, kFlush);
-  queue_.pop(write_queued(frames));
-  if (queue_.empty()) want(false);
+  const size_t taken = write_queued(frames);
+  queue_.pop(taken);
+  flushed_ += taken;
+  if (queue_.frames() <= kShortQueue) let_go();
+  if (queue_.empty()) {
+    writing_ = false;
+    update();
+  }
 }
 
 size_t Endpoint::write_queued(std::span<const iovec> frames) {
@@ -104,10 +121,43 @@ size_t Endpoint::write_queued(std::span<const iovec> frames) {
   return taken;
 }
 
-void Endpoint::want(bool writing) {
-  if (writing == writing_) return;
-  writing_ = writing;
-  loop_.change(fd_.get(), writing ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
+void Endpoint::update() {
+  loop_.change(fd_.get(), (reading_ ? EPOLLIN : 0U) | (writing_ ? EPOLLOUT : 0U), *this);
+}
+
+bool Endpoint::yields_to_congestion() {
+  if (sink_.congested == nullptr) return false;
+  Endpoint& receiver = *sink_.congested;
+  sink_.congested = nullptr;
+  if (&receiver == this || stopped()) return false;
+  receiver.hold_back(*this);
+  return true;
+}
+
+void Endpoint::hold_back(Endpoint& source) {
+  if (source.held_back_by_ != nullptr) return;
+  flushed_ = 0;
+  source.held_back_by_ = this;
+  held_back_.push_back(&source);
+  source.reading_ = false;
+  source.update();
+  if (hold_ == 0) {
+    hold_ = loop_.after(kLongestHold, [this] {
+      hold_ = 0;
+      let_go();
+    });
+  }
+}
+
+void Endpoint::let_go() {
+  if (hold_ != 0) loop_.cancel(hold_);
+  hold_ = 0;
+  for (Endpoint* const source : held_back_) {
+    source->held_back_by_ = nullptr;
+    source->reading_ = true;
+    source->update();
+  }
+  held_back_.clear();
 }
 
 const std::string& Endpoint::words() const {

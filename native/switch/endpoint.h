@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "fd.h"
 #include "switch/event_loop.h"
@@ -27,6 +28,9 @@ class FrameSink {
   virtual void forward(Endpoint& from, Frame& frame) = 0;
   // The endpoint can neither send nor receive any more, because its device or socket is gone.
   virtual void lost(Endpoint& endpoint, const std::string& reason) = 0;
+
+  // The endpoint whose queue grew too long since the last look, though it is being emptied.
+  Endpoint* congested = nullptr;
 };
 
 // From the switch's side: received is what came in through the endpoint.
@@ -97,9 +101,17 @@ class Endpoint : public Watcher {
   virtual size_t write_queued(std::span<const iovec> frames);
   bool stopped() const { return !fd_.valid(); }
 
+  // To be called after each batch: receives no more for a moment when what came goes to a receiver that is
+  // slower. Its sender is then held up by the kernel, which costs less than to take frames and drop them. Not
+  // for one that takes nothing at all: nobody waits for that.
+  // True when it did so.
+  bool yields_to_congestion();
+
  private:
   void flush();
-  void want(bool writing);
+  void update();
+  void hold_back(Endpoint& source);
+  void let_go();
 
   EventLoop& loop_;
   FrameSink& sink_;
@@ -108,6 +120,11 @@ class Endpoint : public Watcher {
   Counters counters_;
   TransmitQueue queue_;
   bool writing_ = false;
+  bool reading_ = true;
+  size_t flushed_ = 0;                // frames, since it last held somebody back
+  Endpoint* held_back_by_ = nullptr;  // whose queue is too long
+  std::vector<Endpoint*> held_back_;  // until this queue is shorter
+  EventLoop::TimerId hold_ = 0;
 };
 
 }  // namespace ecdock::vde

@@ -7,6 +7,16 @@
 
 namespace ecdock::vde {
 
+namespace {
+
+int64_t nanoseconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<EventLoop>> EventLoop::open() {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return Error::from_errno("epoll_create1", errno);
@@ -47,7 +57,7 @@ void EventLoop::cancel(TimerId timer) {
 
 void EventLoop::run() {
   while (running_) {
-    const int ready = epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
+    const int ready = wait();
     look_at_clock();
     ready_ = std::max(ready, 0);
     for (told_ = 0; told_ < ready_;) {
@@ -58,6 +68,21 @@ void EventLoop::run() {
     call_timers();
     retired_.clear();
   }
+}
+
+int EventLoop::wait() {
+  if (eagerness_.worth_a_look()) {
+    const int64_t begin = nanoseconds();
+    int ready = 0;
+    int64_t waited = 0;
+    do {
+      ready = epoll_wait(epoll_.get(), events_.data(), kBatch, 0);
+      waited = nanoseconds() - begin;
+    } while (ready == 0 && waited < Eagerness::kLook);
+    eagerness_.looked(ready > 0);
+    if (ready != 0) return ready;
+  }
+  return epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
 }
 
 void EventLoop::look_at_clock() {

@@ -11,6 +11,7 @@
 
 #include "fd.h"
 #include "result.h"
+#include "switch/eagerness.h"
 
 namespace ecdock::vde {
 
@@ -51,12 +52,14 @@ class EventLoop {
   explicit EventLoop(Fd epoll) : epoll_(std::move(epoll)) {}
   void look_at_clock();
   int timeout() const;
+  int wait();
   void call_timers();
 
   static constexpr int kBatch = 64;
 
   Fd epoll_;
   bool running_ = true;
+  Eagerness eagerness_;
   int64_t now_ms_ = 0;
   std::array<epoll_event, kBatch> events_{};
   int told_ = 0;   // of events_

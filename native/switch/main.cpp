@@ -44,13 +44,12 @@ int main(int argc, char* argv[]) {
     background = std::move(entered.value());
     log_to_syslog();
   }
+  const bool daemon = options.value().daemon;
   const bool cables = options.value().cable;
   const Status served = cables ? serve_cables(std::move(options.value()), background)
                                : serve_switch(std::move(options.value()), background);
-  if (!served.ok()) {
-    // A daemon has lost its stderr only once it was ready.
-    log_line(LOG_ERR, served.error().message);
-    return fail(kFailed, served.error());
-  }
-  return 0;
+  if (served.ok()) return 0;
+  // A daemon has lost its stderr once it was ready.
+  if (daemon) log_line(LOG_ERR, served.error().message);
+  return fail(kFailed, served.error());
 }
