@@ -20,7 +20,7 @@ import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } fr
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
 import { checkVswitchOptions } from './vswitch/options.js'
 import { ovsBackend } from './vswitch/ovs/backend.js'
-import { createOvsBridge, deleteOvsBridge, listOvsBridges, type OvsBridge } from './vswitch/ovs/bridge.js'
+import { createOvsBridge, deleteOvsBridge, listOvsBridges } from './vswitch/ovs/bridge.js'
 import { databaseView } from './vswitch/ovs/database-view.js'
 import { OpenVswitch } from './vswitch/ovs/open-vswitch.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
@@ -115,7 +115,7 @@ export class Host {
     const ipv6Prefix = parseIpv6Prefix(options.ipv6Prefix ?? DEFAULT_IPV6_PREFIX)
     const record = { name: options.name, subnet: subnet.text, ipv6Prefix }
     const { hasIpv6 } = this.#around
-    const { kind = 'bridge', usermode = false, device } = options
+    const { kind = 'bridge', usermode = false, neighSuppress = false, device } = options
     if (kind !== 'bridge' && (await findBridge(this.kernel, record.name)) !== undefined) {
       throw exists(record.name)
     }
@@ -129,8 +129,9 @@ export class Host {
       return this.#switch(bridgeBackend(record))
     }
     const ovs = await this.#connectOvs()
-    await createOvsBridge(this.kernel, ovs.client, record, subnet, { usermode, device, hasIpv6 })
-    const vswitch = this.#switch(ovsBackend(record, usermode, ovs))
+    const settings = { usermode, neighSuppress }
+    await createOvsBridge(this.kernel, ovs.client, record, subnet, { ...settings, device, hasIpv6 })
+    const vswitch = this.#switch(ovsBackend({ ...record, ...settings }, ovs))
     return await this.#withSlots(vswitch, subnet, options.slots ?? 0)
   }
 
@@ -196,7 +197,7 @@ export class Host {
     const ovs = await this.#ovsIfThere()
     if (ovs instanceof EcdockError) return { vswitches: ours, database: ovs }
     const { client } = ovs
-    const others = listOvsBridges(client).map((record) => this.#switch(ovsOf(record, ovs)))
+    const others = listOvsBridges(client).map((record) => this.#switch(ovsBackend(record, ovs)))
     return { vswitches: [...ours, ...others], database: databaseView(client) }
   }
 
@@ -217,7 +218,7 @@ export class Host {
       })
     }
     const found = listOvsBridges(ovs.client).find((record) => record.name === name)
-    if (found !== undefined) return ovsOf(found, ovs)
+    if (found !== undefined) return ovsBackend(found, ovs)
     const foreign = ovs.client.replica.byName('Bridge', name) !== undefined
     throw new EcdockError(
       'VSWITCH_NOT_FOUND',
@@ -269,10 +270,6 @@ export class Host {
       throw error
     }
   }
-}
-
-function ovsOf(record: OvsBridge, ovs: OpenVswitch): Backend {
-  return ovsBackend(record, record.usermode, ovs)
 }
 
 function exists(name: string): EcdockError {

@@ -1,7 +1,9 @@
 import { EcdockError } from '../errors.js'
 import type { CallOptions, OpenFlowClient } from './client.js'
-import { DEFAULT_PRIORITY, type FlowMod } from './flow-mod.js'
-import { OUR_COOKIES, SLOT_FLOW_COOKIE, type SlotFlow, slotFlowRemoval } from './slot-flows.js'
+import { DEFAULT_PRIORITY } from './flow-mod.js'
+import { matchText } from './match-text.js'
+import { addition, foreignIn, type Place, removal, removeOwnFlows } from './own-flow.js'
+import { placesLost, type SlotFlow } from './slot-flows.js'
 
 /** Above the slot flows, so that none of them is asked. */
 export const CONFINEMENT_PRIORITY = DEFAULT_PRIORITY + 1
@@ -17,63 +19,41 @@ export async function confineSlots(
   slots: readonly SlotFlow[],
   options: CallOptions = {},
 ): Promise<(EcdockError | undefined)[]> {
-  const foreign = await Promise.all(slots.map(({ slot }) => hasForeign(client, slot, options)))
-  const free = slots.filter((_, at) => foreign[at] === false)
-  const outcomes = await client.apply(
-    free.flatMap(({ mac, slot }) => [slotFlowRemoval(mac), addition(slot)]),
+  const foreign = await foreignIn(
+    client,
+    slots.map(({ slot }) => place(slot)),
     options,
   )
-  return slots.map((each, at) => {
-    if (foreign[at] === true) return taken(each.slot)
-    const index = 2 * free.indexOf(each)
-    return outcomes[index] ?? outcomes[index + 1]
+  const errors = slots.map(({ slot }, at) => (foreign[at] === undefined ? undefined : taken(slot)))
+  const changes = slots.flatMap((each, at) => {
+    if (errors[at] !== undefined) return []
+    const own = { ...place(each.slot), actions: [{ output: 'NORMAL' as const }] }
+    return [...placesLost(each).map(removal), addition(own)].map((change) => ({ at, change }))
   })
+  const outcomes = await client.apply(
+    changes.map(({ change }) => change),
+    options,
+  )
+  for (const [index, { at }] of changes.entries()) errors[at] ??= outcomes[index]
+  return errors
 }
 
 /** Undoes {@link confineSlots} but for the slot flows; only ours, and those that are not there are no error. */
-export async function freeSlots(
+export function freeSlots(
   client: OpenFlowClient,
   slots: readonly number[],
   options: CallOptions = {},
 ): Promise<void> {
-  const errors = await client.apply(slots.map(removal), options)
-  const first = errors.find((error) => error !== undefined)
-  if (first !== undefined) throw first
+  return removeOwnFlows(client, slots.map(place), options)
 }
 
-function addition(slot: number): FlowMod {
-  return {
-    command: 'add',
-    match: { inPort: slot },
-    priority: CONFINEMENT_PRIORITY,
-    cookie: SLOT_FLOW_COOKIE,
-    actions: [{ output: 'NORMAL' }],
-  }
-}
-
-function removal(slot: number): FlowMod {
-  return {
-    command: 'delete-strict',
-    match: { inPort: slot },
-    priority: CONFINEMENT_PRIORITY,
-    cookie: SLOT_FLOW_COOKIE,
-    cookieMask: OUR_COOKIES,
-  }
-}
-
-async function hasForeign(client: OpenFlowClient, slot: number, options: CallOptions): Promise<boolean> {
-  return (await client.flows({ inPort: slot }, options)).some(
-    ({ tableId, match, priority, cookie }) =>
-      tableId === 0 &&
-      priority === CONFINEMENT_PRIORITY &&
-      match.inPort === slot &&
-      Object.keys(match).length === 1 &&
-      (cookie & OUR_COOKIES) !== (SLOT_FLOW_COOKIE & OUR_COOKIES),
-  )
+function place(slot: number): Place {
+  return { match: { inPort: slot }, priority: CONFINEMENT_PRIORITY }
 }
 
 function taken(slot: number): EcdockError {
-  const shown = `in_port=${slot},priority=${CONFINEMENT_PRIORITY}`
+  const { match, priority } = place(slot)
+  const shown = `${matchText(match)},priority=${priority}`
   return new EcdockError(
     'SLOT_TAKEN',
     'set flow',

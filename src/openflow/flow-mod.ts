@@ -1,7 +1,7 @@
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
 import { encodeActions, type Output } from './action.js'
-import { encodeMatch, type FlowMatch } from './match.js'
+import { encodeMatch, type FlowMatch, needsNicira } from './match.js'
 import { HEADER_BYTES, MAX_MESSAGE_BYTES, type Request, TYPE } from './message.js'
 import { encodeNiciraMatch } from './nicira-match.js'
 import { u64, within } from './number-range.js'
@@ -54,7 +54,8 @@ const NICIRA = 0x00002320
 const NXT_FLOW_MOD = 13
 
 /**
- * OFPT_FLOW_MOD, or with `cookieMask` NXT_FLOW_MOD. Throws USAGE and MAC_INVALID.
+ * OFPT_FLOW_MOD, or NXT_FLOW_MOD with `cookieMask` and for what OpenFlow 1.0 cannot match. Throws USAGE, MAC_INVALID and
+ * ADDRESS_INVALID.
  */
 export function encodeFlowMod(mod: FlowMod): Request {
   if (!Object.hasOwn(COMMANDS, mod.command)) {
@@ -62,7 +63,7 @@ export function encodeFlowMod(mod: FlowMod): Request {
       hint: `Give ${Object.keys(COMMANDS).join(', ')}.`,
     })
   }
-  const request = mod.cookieMask === undefined ? standard(mod) : nicira(mod, mod.cookieMask)
+  const request = mod.cookieMask === undefined && !needsNicira(mod.match) ? standard(mod) : nicira(mod)
   if (HEADER_BYTES + request.body.length > MAX_MESSAGE_BYTES) {
     throw new EcdockError('USAGE', 'openflow', 'the flow has more actions than fit into a message')
   }
@@ -77,23 +78,31 @@ function standard(mod: FlowMod): Request {
 }
 
 /**
- * `struct nx_flow_mod`: as OFPT_FLOW_MOD, but with the match after the settings, and the cookie as a part of
- * it.
+ * `struct nx_flow_mod`: as OFPT_FLOW_MOD, but with the match after the settings, and a cookie that is asked for as a part
+ * of it.
  */
-function nicira(mod: FlowMod, cookieMask: bigint): Request {
-  if (mod.command !== 'delete' && mod.command !== 'delete-strict') {
+function nicira(mod: FlowMod): Request {
+  const { cookie = 0n, cookieMask } = mod
+  if (cookieMask !== undefined && mod.command !== 'delete' && mod.command !== 'delete-strict') {
     throw new EcdockError('USAGE', 'openflow', 'cookieMask goes with delete and delete-strict only')
   }
   const vendor = Buffer.alloc(8)
   vendor.writeUInt32BE(NICIRA, 0)
   vendor.writeUInt32BE(NXT_FLOW_MOD, 4)
-  const match = encodeNiciraMatch(mod.match, mod.cookie ?? 0n, cookieMask)
+  const match = encodeNiciraMatch(mod.match, cookieMask === undefined ? undefined : { cookie, cookieMask })
   const lengths = Buffer.alloc(8)
   lengths.writeUInt16BE(match.length, 0)
   const padding = Buffer.alloc(-match.length & 7)
   return {
     type: TYPE.vendor,
-    body: Buffer.concat([vendor, settings(mod, 0n), lengths, match, padding, actionsOf(mod)]),
+    body: Buffer.concat([
+      vendor,
+      settings(mod, cookieMask === undefined ? cookie : 0n),
+      lengths,
+      match,
+      padding,
+      actionsOf(mod),
+    ]),
   }
 }
 

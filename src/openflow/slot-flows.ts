@@ -4,6 +4,18 @@ import type { CallOptions, OpenFlowClient } from './client.js'
 import { DEFAULT_PRIORITY, type FlowMod } from './flow-mod.js'
 import type { Flow } from './flow-stats.js'
 import type { FlowMatch } from './match.js'
+import { matchText } from './match-text.js'
+import { linkLocalFlow, type NeighbourAddresses, neighbourFlows } from './neigh-suppress.js'
+import {
+  addition,
+  foreignIn,
+  isOurs,
+  type OwnFlow,
+  type Place,
+  removal,
+  removeOwnFlows,
+  SLOT_FLOW_COOKIE,
+} from './own-flow.js'
 
 /**
  * The flow of a slot, as ecDock sets it: `dl_dst=MAC actions=output:SLOT`, so that what is sent to the slot's
@@ -13,22 +25,15 @@ export interface SlotFlow {
   mac: string
   /** The slot's OpenFlow port number. */
   slot: number
+  /** On a switch that suppresses neighbours' questions: how the slot is asked for, and whether it is asked alone. */
+  neighbour?: NeighbourAddresses & { askedAlone: boolean }
 }
-
-/** By this cookie slot flows are known as ours: `ecdkslot` in ASCII. */
-export const SLOT_FLOW_COOKIE = 0x6563646b_736c6f74n
-
-/** The bits that tell what is ours from what is not: `ecdk`. */
-export const OUR_COOKIES = 0xffffffff_00000000n
 
 /** The cookie in full. Open vSwitch finds flows by a whole cookie without looking at the others. */
 const WHOLE_COOKIE = 0xffffffff_ffffffffn
 
-/** Up to so many, the switch is asked for the flows of each address; beyond, for all that it has. */
-const ASK_EACH = 8
-
 /**
- * Sets the flow of each slot. One answer for each, in order: what was wrong with it, or undefined. A flow of
+ * Sets the flows of each slot. One answer for each, in order: what was wrong with it, or undefined. A flow of
  * ours for the same address is replaced. Adding would replace anybody's flow of the same match and priority,
  * too, and CHECK_OVERLAP does not keep Open vSwitch from that; so the flows are looked at first, and what is
  * not ours stays: SLOT_TAKEN. (Between looking and adding somebody else's flow can still come and be
@@ -40,27 +45,37 @@ export async function setSlotFlows(
   flows: readonly SlotFlow[],
   options: CallOptions = {},
 ): Promise<(EcdockError | undefined)[]> {
-  const foreign = await foreignFlows(client, flows, options)
+  const wanted = flows.map(flowsOf)
+  const foreign = await foreignIn(client, wanted.flat(), options)
   const seen = new Map<string, number>()
-  const errors = flows.map(({ mac, slot }) => {
+  let place = 0
+  const errors = flows.map(({ mac, slot }, at) => {
+    const own = wanted[at]?.length ?? 0
+    const holder = foreign.slice(place, place + own).findIndex((flow) => flow !== undefined)
+    const flow = foreign[place + holder]
+    place += own
     const key = String(mac).toLowerCase()
     const earlier = seen.get(key)
     if (earlier !== undefined) return givenTwice(mac, earlier)
     seen.set(key, slot)
-    const flow = foreign.get(key)
-    return flow === undefined ? undefined : taken(slot, key, flow)
+    const match = wanted[at]?.[holder]?.match
+    return flow === undefined || match === undefined ? undefined : taken(slot, match, flow)
   })
-  const free = flows.flatMap((flow, at) => (errors[at] === undefined ? [{ at, flow }] : []))
+  const free = flows.flatMap((flow, at) => {
+    if (errors[at] !== undefined) return []
+    const additions = (wanted[at] ?? []).map((own) => ({ at, change: addition(own) }))
+    return [...additions, ...unwanted(flow).map((other) => ({ at, change: removal(other) }))]
+  })
   const outcomes = await client.apply(
-    free.map(({ flow }) => addition(flow)),
+    free.map(({ change }) => change),
     options,
   )
-  for (const [index, { at }] of free.entries()) errors[at] = outcomes[index]
+  for (const [index, { at }] of free.entries()) errors[at] ??= outcomes[index]
   return errors
 }
 
 /**
- * Removes the slot flows of these addresses, or all that there are; only ours, and those that are not there
+ * Removes the slot flows of these addresses, or all flows of slots that there are; only ours, and those that are not there
  * are no error. Throws what a call of the client throws.
  */
 export async function removeSlotFlows(
@@ -68,10 +83,9 @@ export async function removeSlotFlows(
   macs: readonly string[] | 'all',
   options: CallOptions = {},
 ): Promise<void> {
-  const removals = macs === 'all' ? [REMOVE_ALL] : macs.map(slotFlowRemoval)
-  const errors = await client.apply(removals, options)
-  const first = errors.find((error) => error !== undefined)
-  if (first !== undefined) throw first
+  if (macs !== 'all') return await removeOwnFlows(client, macs.map(slotFlowPlace), options)
+  const [error] = await client.apply([REMOVE_ALL], options)
+  if (error !== undefined) throw error
 }
 
 /** The slot flows of ours that the switch has. */
@@ -85,31 +99,33 @@ export async function hasOwnFlow(
   match: FlowMatch,
   options: CallOptions = {},
 ): Promise<boolean> {
-  const flows = await client.flows(match, options)
-  return flows.some(({ cookie }) => (cookie & OUR_COOKIES) === (SLOT_FLOW_COOKIE & OUR_COOKIES))
+  return (await client.flows(match, options)).some(isOurs)
 }
 
-function addition({ mac, slot }: SlotFlow): FlowMod {
-  return {
-    command: 'add',
-    match: { dlDst: mac },
-    priority: DEFAULT_PRIORITY,
-    cookie: SLOT_FLOW_COOKIE,
-    actions: [{ output: slot }],
-  }
+/** All flows that a slot is to have. */
+export function flowsOf({ mac, slot, neighbour }: SlotFlow): OwnFlow[] {
+  const own = { ...slotFlowPlace(mac), actions: [{ output: slot }] }
+  return neighbour?.askedAlone === true ? [own, ...neighbourFlows(slot, neighbour)] : [own]
 }
 
-/**
- * What removes the slot flow of an address, only ours. By match and priority Open vSwitch finds the flow at once, unless it is given a whole cookie to look for.
- */
-export function slotFlowRemoval(mac: string): FlowMod {
-  return {
-    command: 'delete-strict',
-    match: { dlDst: mac },
-    priority: DEFAULT_PRIORITY,
-    cookie: SLOT_FLOW_COOKIE,
-    cookieMask: OUR_COOKIES,
-  }
+/** The places of those that go with its MAC. */
+export function placesOfMac({ mac, slot, neighbour }: SlotFlow): Place[] {
+  return [slotFlowPlace(mac), ...(neighbour === undefined ? [] : [linkLocalFlow(slot, neighbour)])]
+}
+
+/** The places of all that it has while it has no VLAN. */
+export function placesLost({ mac, slot, neighbour }: SlotFlow): Place[] {
+  return [slotFlowPlace(mac), ...(neighbour === undefined ? [] : neighbourFlows(slot, neighbour))]
+}
+
+/** The places of those that it may have had and is not to have any more. */
+export function unwanted({ slot, neighbour }: SlotFlow): Place[] {
+  return neighbour === undefined || neighbour.askedAlone ? [] : neighbourFlows(slot, neighbour)
+}
+
+/** Where the slot flow of an address is in the table. */
+function slotFlowPlace(mac: string): Place {
+  return { match: { dlDst: mac }, priority: DEFAULT_PRIORITY }
 }
 
 const REMOVE_ALL: FlowMod = {
@@ -119,55 +135,22 @@ const REMOVE_ALL: FlowMod = {
   cookieMask: WHOLE_COOKIE,
 }
 
-/** Flows that are not ours and have the very match and priority of a slot's, by their address. */
-async function foreignFlows(
-  client: OpenFlowClient,
-  flows: readonly SlotFlow[],
-  options: CallOptions,
-): Promise<Map<string, Flow>> {
-  const told =
-    flows.length > ASK_EACH
-      ? await client.flows({}, options)
-      : (await Promise.all(flows.map(({ mac }) => flowsTo(client, mac, options)))).flat()
-  const foreign = new Map<string, Flow>()
-  for (const flow of told) {
-    const mac = addressAlone(flow)
-    const ours = (flow.cookie & OUR_COOKIES) === (SLOT_FLOW_COOKIE & OUR_COOKIES)
-    if (mac !== undefined && !ours) foreign.set(mac, flow)
-  }
-  return foreign
-}
-
-/** None for an address that is none: adding it says what is wrong with it. */
-async function flowsTo(client: OpenFlowClient, mac: string, options: CallOptions): Promise<Flow[]> {
-  try {
-    return await client.flows({ dlDst: mac }, options)
-  } catch (error) {
-    if (error instanceof EcdockError && error.code === 'MAC_INVALID') return []
-    throw error
-  }
-}
-
-/** The address of a flow that has a slot flow's place in the table, whoever made it. */
-function addressAlone({ tableId, match, priority }: Flow): string | undefined {
-  const alone = Object.keys(match).length === 1
-  return tableId === 0 && priority === DEFAULT_PRIORITY && alone ? match.dlDst : undefined
-}
-
 function slotFlow(flow: Flow): SlotFlow | undefined {
-  const mac = addressAlone(flow)
-  const [action] = flow.actions
-  if (mac === undefined || flow.cookie !== SLOT_FLOW_COOKIE) return undefined
+  const { tableId, match, priority, cookie, actions } = flow
+  const alone = Object.keys(match).length === 1
+  const mac = tableId === 0 && priority === DEFAULT_PRIORITY && alone ? match.dlDst : undefined
+  const [action] = actions
+  if (mac === undefined || cookie !== SLOT_FLOW_COOKIE) return undefined
   if (action === undefined || !('output' in action) || typeof action.output !== 'number') return undefined
   return { mac, slot: action.output }
 }
 
-function taken(slot: number, mac: string, flow: Flow): EcdockError {
-  const shown = `dl_dst=${mac},priority=${flow.priority}`
+function taken(slot: number, match: FlowMatch, { priority, cookie }: Flow): EcdockError {
+  const shown = `${matchText(match)},priority=${priority}`
   return new EcdockError(
     'SLOT_TAKEN',
     'set flow',
-    `slot ${slot} is taken by a flow ${shown} that is not ours (its cookie is 0x${flow.cookie.toString(16)})`,
+    `slot ${slot} is taken by a flow ${shown} that is not ours (its cookie is 0x${cookie.toString(16)})`,
     { hint: `Delete it, if nobody needs it: ovs-ofctl --strict del-flows BRIDGE ${shown}` },
   )
 }

@@ -81,6 +81,8 @@ export interface Backend {
   readonly name: string
   readonly subnet: Subnet
   readonly ipv6Prefix: string
+  /** What neighbours ask each other goes to those alone whom it concerns. Default false. */
+  readonly neighSuppress?: boolean
   /** The highest slot that the kind can have, whatever the subnet. */
   readonly maxSlot?: number
   /** Where its ports are. */

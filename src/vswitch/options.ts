@@ -30,6 +30,7 @@ const VSWITCH_OPTIONS: ReadonlySet<string> = new Set<keyof VswitchOptions>([
   'subnet',
   'ipv6Prefix',
   'usermode',
+  'neighSuppress',
   'device',
   'socketDir',
   'slots',
@@ -39,7 +40,7 @@ const VSWITCH_OPTIONS: ReadonlySet<string> = new Set<keyof VswitchOptions>([
 export function checkVswitchOptions(options: VswitchOptions): void {
   const op = 'create-vswitch'
   checkOptions(op, options, VSWITCH_OPTIONS)
-  const { kind = 'bridge', usermode = false, device, slots = 0 } = options
+  const { kind = 'bridge', usermode = false, neighSuppress = false, device, slots = 0 } = options
   if (!KINDS.includes(kind)) {
     throw new EcdockError('UNSUPPORTED', op, `there is no kind of vswitch ${quoted(kind)}`, {
       hint: `The kinds are ${KINDS.join(', ')}.`,
@@ -47,6 +48,9 @@ export function checkVswitchOptions(options: VswitchOptions): void {
   }
   if (typeof usermode !== 'boolean') {
     throw noBoolean(op, 'usermode', usermode)
+  }
+  if (typeof neighSuppress !== 'boolean') {
+    throw noBoolean(op, 'neighSuppress', neighSuppress)
   }
   if (!Number.isSafeInteger(slots) || slots < 0) {
     throw new EcdockError('USAGE', op, `slots is ${quoted(slots)}, which is not a whole number`, {
@@ -57,12 +61,11 @@ export function checkVswitchOptions(options: VswitchOptions): void {
     if (kind !== 'vde') throw refused(kind, 'the sockets of a VDE switch', 'vde')
     checkSocketDir(options.socketDir)
   }
-  if (kind === 'ovs' || (!usermode && device === undefined && slots === 0)) return
-  throw refused(
-    kind,
-    usermode ? 'a userspace datapath' : device === undefined ? 'slots made ready' : 'an uplink',
-    'ovs',
-  )
+  if (kind === 'ovs') return
+  if (usermode) throw refused(kind, 'a userspace datapath', 'ovs')
+  if (device !== undefined) throw refused(kind, 'an uplink', 'ovs')
+  if (slots > 0) throw refused(kind, 'slots made ready', 'ovs')
+  if (neighSuppress) throw refused(kind, 'neighbour suppression', 'ovs')
 }
 
 function refused(kind: VswitchKind, what: string, other: VswitchKind): EcdockError {

@@ -56,6 +56,10 @@ export class SlotSwitch implements Vswitch {
     return this.#backend.ipv6Prefix
   }
 
+  get neighSuppress(): boolean {
+    return this.#backend.neighSuppress === true
+  }
+
   async plug(target: Target, options: PlugOptions = {}): Promise<Port> {
     const before = performance.now()
     const { signal } = options

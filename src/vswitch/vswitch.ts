@@ -19,6 +19,12 @@ export interface VswitchOptions {
   ipv6Prefix?: string
   /** Kind `ovs`: the userspace datapath (datapath_type=netdev). Default false: the kernel's. */
   usermode?: boolean
+  /**
+   * Kind `ovs`: ARP requests and neighbour solicitations for the address of a slot, or of the switch, go to that port alone
+   * instead of to all, and what interfaces say to all routers goes to no slot; named after neigh_suppress of bridge(8).
+   * Default false.
+   */
+  neighSuppress?: boolean
   /** Kind `ovs`: an existing interface of the host that joins the bridge as its uplink. */
   device?: string
   /**
@@ -168,6 +174,8 @@ export interface Vswitch {
   /** As `10.0.0.254/24`. */
   readonly subnet: string
   readonly ipv6Prefix: string
+  /** As {@link VswitchOptions.neighSuppress}. */
+  readonly neighSuppress: boolean
 
   /**
    * Connects a target to a slot. Throws an EcdockError; nothing is left behind then. Open vSwitch takes as long over

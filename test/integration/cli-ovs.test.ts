@@ -62,6 +62,21 @@ test('an Open vSwitch bridge is made, used and deleted', async () => {
   await assertNothingLeft(before)
 })
 
+test('--neigh-suppress is kept with the vswitch, shown, and refused for another kind', async () => {
+  const before = await snapshot({ ovs })
+  const env = { ...process.env, ECDOCK_OVSDB: ovs.ovsdb }
+  const create = ['create-vswitch', '10.0.0.254/24', '--neigh-suppress']
+  const made = { kind: 'ovs', subnet: '10.0.0.254/24', ipv6Prefix: '2001:db8', neighSuppress: true }
+  assert.equal(await ecdockFastJson([...create, ...OVS_FLAGS], { env }), { name: 'ovs0', ...made })
+  const { vswitches } = await ecdockFastJson<{ vswitches: object[] }>(['ls'], { env })
+  assert.equal(vswitches, [{ name: 'ovs0', ...made, ports: [] }])
+  await ecdockFastJson(['delete-vswitch', 'ovs0'], { env })
+  const refused = await ecdockFast([...create, '--kind', 'bridge'], { env })
+  assert.match(refused.stderr, /a vswitch of kind bridge cannot have neighbour suppression/)
+  assert.is(refused.status, 1)
+  await assertNothingLeft(before)
+})
+
 test('slots are made ready beforehand, and forgotten when that is asked for', async () => {
   const before = await snapshot({ ovs })
   const env = { ...process.env, ECDOCK_OVSDB: ovs.ovsdb }

@@ -433,6 +433,7 @@ test('detach keys that cannot be read are refused, and the terminal is left alon
 class BookkeepingVswitch implements Vswitch {
   readonly kind = 'bridge'
   readonly subnet = '10.0.0.254/24'
+  readonly neighSuppress = false
   readonly ipv6Prefix = '2001:db8'
   readonly plugged = new Map<number, string>()
   /** The errors with which plugging into these slots fails. */

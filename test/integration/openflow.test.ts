@@ -3,13 +3,8 @@ import * as assert from 'uvu/assert'
 import type { EcdockError } from '../../src/errors.js'
 import { OpenFlowClient, type OpenFlowOptions } from '../../src/openflow/client.js'
 import { managementSocket } from '../../src/openflow/management-socket.js'
-import {
-  removeSlotFlows,
-  SLOT_FLOW_COOKIE,
-  type SlotFlow,
-  setSlotFlows,
-  slotFlows,
-} from '../../src/openflow/slot-flows.js'
+import { SLOT_FLOW_COOKIE } from '../../src/openflow/own-flow.js'
+import { removeSlotFlows, type SlotFlow, setSlotFlows, slotFlows } from '../../src/openflow/slot-flows.js'
 import { DATAPATH } from '../support/datapath.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { run, waitUntil } from '../support/process.js'

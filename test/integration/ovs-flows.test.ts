@@ -62,6 +62,16 @@ ovsTest('a slot that is plugged into with another MAC leaves no flow to the one 
       assert.equal(await flows(), expected)
       await vswitch.unplug(1)
     }
+    // Of a slot that was not reserved, too.
+    await vswitch.release()
+    for (const [options, expected] of [
+      [{ mac }, [toMac(1)]],
+      [{}, [to(1)]],
+    ] as const) {
+      await vswitch.plug(target(1), { slot: 1, ...options })
+      assert.equal(await flows(), expected)
+      await vswitch.unplug(1)
+    }
     // Another slot has it now, and keeps it.
     await vswitch.plug(target(2), { slot: 2, mac })
     await vswitch.plug(target(1), { slot: 1 })

@@ -129,6 +129,7 @@ export class FakeWorld {
 class FakeVswitch implements Vswitch {
   readonly kind = 'bridge'
   readonly subnet = '10.0.0.254/24'
+  readonly neighSuppress = false
   readonly ipv6Prefix = '2001:db8'
   readonly #taken = new Map<number, Port>()
 

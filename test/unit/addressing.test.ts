@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseIpv6Prefix } from '../../src/addressing/ipv6-prefix.js'
+import { linkLocal } from '../../src/addressing/link-local.js'
 import { parseMac } from '../../src/addressing/mac.js'
 import { checkMtu } from '../../src/addressing/mtu.js'
 import {
@@ -332,6 +333,12 @@ test('untrusted text in a message stays on one line, short, and free of control 
   assert.is(quoted('\u202eb\u0085'), '"\\u202eb\\u0085"')
   assert.is(quoted('x'.repeat(100)), `"${'x'.repeat(64)}…"`)
   assert.is(quoted(Number.NaN), '"NaN"')
+})
+
+test('the link-local address of a MAC is the one that the kernel gives', () => {
+  assert.is(linkLocal('52:00:0a:00:00:01'), 'fe80::5000:aff:fe00:1')
+  assert.is(linkLocal('02:00:00:00:00:02'), 'fe80::ff:fe00:2')
+  assert.is(linkLocal('00:11:22:33:44:55'), 'fe80::211:22ff:fe33:4455')
 })
 
 test.run()

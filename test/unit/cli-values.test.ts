@@ -102,6 +102,12 @@ test('create-vswitch tells NAME, CIDR and DEVICE apart by their form', () => {
     usermode: true,
     device: 'eth1',
   })
+  assert.equal(vswitchOptions(['10.0.0.254/24'], { kind: 'ovs', neighSuppress: true }), {
+    name: 'ovs0',
+    kind: 'ovs',
+    subnet: '10.0.0.254/24',
+    neighSuppress: true,
+  })
   // What is wrong about a CIDR is the host's to say, in its own words.
   assert.is(vswitchOptions(['10.0.0.254'], {}).subnet, '10.0.0.254')
 })

@@ -5,7 +5,10 @@ import { encodeFlowMod, type FlowMod } from '../../src/openflow/flow-mod.js'
 import { decodeFlows, encodeFlowStatsRequest } from '../../src/openflow/flow-stats.js'
 import { speaksOurVersion } from '../../src/openflow/hello.js'
 import { decodeMatch, encodeMatch } from '../../src/openflow/match.js'
+import { matchText } from '../../src/openflow/match-text.js'
 import { bare, encodeMessage, type Request, TYPE } from '../../src/openflow/message.js'
+import { neighbourFlows, switchFlows } from '../../src/openflow/neigh-suppress.js'
+import { addition, removal } from '../../src/openflow/own-flow.js'
 import { decodeFeatures, encodePortMod } from '../../src/openflow/port.js'
 import { describeRefusal } from '../../src/openflow/refusal.js'
 import { decodeStatsReply, STATS } from '../../src/openflow/stats.js'
@@ -112,6 +115,73 @@ test('with a cookie mask a flow is deleted by the Nicira extension, with the mat
   assert.is(untagged.body.toString('hex', 40, 46), '000008020000')
 })
 
+test('the flows of a slot whose neighbours ask it alone are these bytes', () => {
+  const addresses = { ipv4: '10.0.0.1', ipv6: '2001:db8::a00:1', linkLocal: 'fe80::5000:aff:fe00:1' }
+  const flows = neighbourFlows(7, addresses)
+  const request = '01 0e 0050 00000007'
+  const cookie = '6563646b736c6f74'
+  const expected = [
+    // ARP requests for 10.0.0.1: dl_vlan=0xffff,dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x0806,arp_op=1,arp_tpa=10.0.0.1
+    `${request} 00303fc5 0000 000000000000 ffffffffffff ffff 00 00 0806 00 01 0000 00000000 0a000001 0000 0000
+     ${cookie} 0000 0000 0000 7ffe ffffffff ffff 0000  0000 0008 0007 0000`,
+    // The same from 10.0.0.1, one priority higher: NORMAL.
+    `${request} 003000c5 0000 000000000000 ffffffffffff ffff 00 00 0806 00 01 0000 0a000001 0a000001 0000 0000
+     ${cookie} 0000 0000 0000 7fff ffffffff ffff 0000  0000 0008 fffa 0000`,
+    ...[hex('20010db8 00000000 00000000 0a000001'), hex('fe800000 00000000 50000aff fe000001')].map(
+      // NXT_FLOW_MOD: NXM_OF_ETH_DST, _ETH_TYPE, _VLAN_TCI, _IP_PROTO, NXM_NX_ICMPV6_TYPE, _ND_TARGET.
+      (target) => `01 04 0070 00000007  00002320 0000000d
+        ${cookie} 0000 0000 0000 7ffe ffffffff ffff 0000  0034 000000000000
+        00000206 3333ff000001  00000602 86dd  00000802 0000  00000c01 3a  00012a01 87  00012e10 ${target.toString('hex')}
+        00000000  0000 0008 0007 0000`,
+    ),
+  ]
+  assert.is(flows.length, expected.length)
+  for (const [at, flow] of flows.entries()) same(encodeFlowMod(addition(flow)), expected[at] ?? '')
+})
+
+test('what removes them asks for the same match, and for our cookie', () => {
+  const addresses = { ipv4: '10.0.0.1', ipv6: '2001:db8::a00:1', linkLocal: 'fe80::5000:aff:fe00:1' }
+  const [arp, , solicitations] = neighbourFlows(7, addresses)
+  assert.ok(arp && solicitations)
+  const ours = '00013d10 6563646b00000000 ffffffff00000000'
+  same(
+    encodeFlowMod(removal(arp)),
+    `01 04 0068 00000007  00002320 0000000d
+     0000000000000000 0004 0000 0000 7ffe ffffffff ffff 0000  0038 000000000000
+     00000206 ffffffffffff  00000602 0806  00000802 0000  00001e02 0001  00002204 0a000001
+     ${ours}`,
+  )
+  same(
+    encodeFlowMod(removal(solicitations)),
+    `01 04 0078 00000007  00002320 0000000d
+     0000000000000000 0004 0000 0000 7ffe ffffffff ffff 0000  0048 000000000000
+     00000206 3333ff000001  00000602 86dd  00000802 0000  00000c01 3a  00012a01 87
+     00012e10 20010db800000000000000000a000001  ${ours}`,
+  )
+})
+
+test('the flows that a switch has besides are for its own addresses, for all routers, and for what its uplink asks', () => {
+  const addresses = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe', linkLocal: 'fe80::5000:aff:fe00:fe' }
+  const shown = switchFlows('52:00:0a:00:00:fe', addresses, 65261).map(
+    ({ match, priority, actions }) =>
+      `${priority} ${matchText(match)} ${actions.map(({ output }) => output).join(' ')}`,
+  )
+  const arp = 'dl_vlan=0xffff,dl_dst=ff:ff:ff:ff:ff:ff,dl_type=0x0806,arp_op=1'
+  const solicited =
+    'dl_vlan=0xffff,dl_dst=33:33:ff:00:00:fe,dl_type=0x86dd,nw_proto=58,icmp_type=135,nd_target'
+  assert.equal(shown, [
+    '32766 dl_vlan=0xffff,dl_dst=52:00:0a:00:00:fe LOCAL',
+    `32766 ${arp},arp_tpa=10.0.0.254 LOCAL`,
+    `32767 ${arp},arp_spa=10.0.0.254,arp_tpa=10.0.0.254 NORMAL`,
+    `32766 ${solicited}=2001:db8::a00:fe LOCAL`,
+    `32766 ${solicited}=fe80::5000:aff:fe00:fe LOCAL`,
+    '32766 dl_vlan=0xffff,dl_dst=33:33:00:00:00:02,dl_type=0x86dd,nw_proto=58,icmp_type=133 LOCAL 65261',
+    '32766 dl_vlan=0xffff,dl_dst=33:33:00:00:00:16,dl_type=0x86dd LOCAL 65261',
+    `32767 in_port=65261,${arp} NORMAL`,
+    '32767 in_port=65261,dl_vlan=0xffff,dl_type=0x86dd,nw_proto=58,icmp_type=135 NORMAL',
+  ])
+})
+
 test('a port is modified by its number, its address and a mask of what is to change', () => {
   same(
     encodePortMod({ port: 7, hwAddr: MAC, config: { noFlood: true, down: false } }),
@@ -175,12 +245,21 @@ test('a match is read as it was written, and says when it asks for more', () => 
     { inPort: 65279 },
     { dlSrc: MAC, dlVlan: 0 },
     { dlDst: 'ff:ff:ff:ff:ff:ff', dlVlan: 'none', dlType: 0xffff },
+    { dlType: 0x0806, arpOp: 2, arpSpa: '10.0.0.1', arpTpa: '255.255.255.255' },
+    { dlType: 0x0806, arpTpa: '10.0.0.1' },
   ] as const
   for (const match of matches) assert.equal(decodeMatch(encodeMatch(match), 0), match)
   // NW_SRC: 32 and more of its bits that do not matter are all of them.
   assert.equal(decodeMatch(hex(`003820ff${'00'.repeat(36)}`), 0), {})
   assert.equal(decodeMatch(hex(`00381fff${'00'.repeat(36)}`), 0), { partial: true })
   assert.equal(decodeMatch(hex(`002fffff${'00'.repeat(36)}`), 0), { partial: true })
+  // A part of an address of ARP, and the protocol of IPv6.
+  const told = (wildcards: string, type: string) =>
+    decodeMatch(hex(`${wildcards} ${'00'.repeat(18)} ${type} ${'00'.repeat(16)}`), 0)
+  assert.equal(told('0038 1fef', '0806'), { dlType: 0x0806, partial: true })
+  assert.equal(told('003f ffcf', '86dd'), { dlType: 0x86dd, partial: true })
+  // No tag, and so no priority in it.
+  assert.equal(decodeMatch(hex(`002ffffd ${'00'.repeat(14)} ffff ${'00'.repeat(20)}`), 0), { dlVlan: 'none' })
 })
 
 test('features tell the ports with number, name, address, configuration and state', () => {
@@ -260,6 +339,23 @@ const WRONG: [what: string, mod: Record<string, unknown>, code: ErrorCode, words
   ['a cookie mask', { command: 'delete', cookieMask: -1n }, 'USAGE', /cookie mask/],
   ['an address', { match: { dlDst: '52:00:0a:00:00' } }, 'MAC_INVALID', /"52:00:0a:00:00"/],
   ['an address with more behind it', { match: { dlSrc: `${MAC}\n` } }, 'MAC_INVALID', /MAC address/],
+  ['an IPv4 address', { match: { dlType: 0x0806, arpTpa: '10.0.0' } }, 'ADDRESS_INVALID', /"10\.0\.0"/],
+  ['an ARP opcode', { match: { dlType: 0x0806, arpOp: 256 } }, 'USAGE', /ARP opcode/],
+  ['ARP in no ARP message', { match: { dlType: 0x0800, arpOp: 1 } }, 'USAGE', /without dlType 0x0806/],
+  ['ICMPv6 without IPv6', { match: { icmpv6Type: 133 } }, 'USAGE', /without dlType 0x86dd/],
+  ['an ICMPv6 type', { match: { dlType: 0x86dd, icmpv6Type: 256 } }, 'USAGE', /ICMPv6 type/],
+  [
+    'a target of another message',
+    { match: { dlType: 0x86dd, icmpv6Type: 133, ndTarget: 'fe80::1' } },
+    'USAGE',
+    /icmpv6Type 135 or 136/,
+  ],
+  [
+    'an IPv6 address with a zone',
+    { match: { dlType: 0x86dd, icmpv6Type: 135, ndTarget: 'fe80::1%eth0' } },
+    'ADDRESS_INVALID',
+    /fe80::1%eth0/,
+  ],
   ['a VLAN', { match: { dlVlan: 4096 } }, 'USAGE', /VLAN "4096"/],
   ['an ethertype', { match: { dlType: 65536 } }, 'USAGE', /Ethertype/],
   ['an incoming port that none has', { match: { inPort: 'FLOOD' } }, 'USAGE', /"FLOOD" is no OpenFlow port/],

@@ -37,6 +37,7 @@ const KERNEL_MATTERS = new Set([
   'openflow-traffic',
   'ovs',
   'ovs-internal',
+  'ovs-neigh-suppress',
   'ovsdb-vswitchd',
   'plug-options',
 ])

@@ -50,6 +50,7 @@ const operation = z.discriminatedUnion('op', [
     socketDir: name.exactOptional(),
     ipv6Prefix: name.exactOptional(),
     usermode: z.boolean().exactOptional(),
+    neighSuppress: z.boolean().exactOptional(),
     device: name.exactOptional(),
   }),
   z.strictObject({ op: z.literal('delete-vswitch'), id, name }),

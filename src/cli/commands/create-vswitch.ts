@@ -16,6 +16,7 @@ const DEFAULT_NAMES: Record<VswitchKind, string> = { ovs: 'ovs0', bridge: 'br0',
 export interface CreateVswitchFlags {
   kind?: VswitchKind
   usermode?: boolean
+  neighSuppress?: boolean
   ipv6Prefix?: string
   slots?: number
   socketDir?: string
@@ -39,6 +40,7 @@ export const createVswitch: CommandSpec<CreateVswitchFlags> = {
     new Option('--socket-dir <DIR>', 'plug into the VDE switch whose sockets are there, of any make'),
     new Option('--usermode', "Open vSwitch's userspace datapath, which needs no kernel module"),
     new Option('--no-usermode', 'its kernel datapath, if the configuration says otherwise'),
+    new Option('--neigh-suppress', 'Open vSwitch: ask only those concerned for a MAC, by ARP and IPv6'),
     new Option('--ipv6-prefix <PREFIX>', "of the slots' IPv6 addresses (default: 2001:db8)"),
     new Option('--slots <N>', "make Open vSwitch's rows and flows of the N lowest slots now").argParser(
       (text) => parseWhole(text, '--slots', 1, MAX_SLOTS),
@@ -89,6 +91,7 @@ export function vswitchOptions(
     subnet,
     ...(ipv6Prefix !== undefined && { ipv6Prefix }),
     ...(kind === 'ovs' && usermode && { usermode: true }),
+    ...(flags.neighSuppress === true && { neighSuppress: true }),
     ...(device !== undefined && { device }),
     ...(flags.slots !== undefined && { slots: flags.slots }),
     ...(socketDir !== undefined && { socketDir: resolve(socketDir) }),

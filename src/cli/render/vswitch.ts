@@ -6,6 +6,8 @@ export interface VswitchDocument {
   kind: VswitchKind
   subnet: string
   ipv6Prefix: string
+  /** Absent: false. */
+  neighSuppress?: true
 }
 
 export interface ListedVswitch extends VswitchDocument {
@@ -13,8 +15,8 @@ export interface ListedVswitch extends VswitchDocument {
 }
 
 export function vswitchDocument(vswitch: Vswitch): VswitchDocument {
-  const { name, kind, subnet, ipv6Prefix } = vswitch
-  return { name, kind, subnet, ipv6Prefix }
+  const { name, kind, subnet, ipv6Prefix, neighSuppress } = vswitch
+  return { name, kind, subnet, ipv6Prefix, ...(neighSuppress && { neighSuppress }) }
 }
 
 /** A kind in words, with its article. */

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { parseSubnet } from '../../addressing/subnet.js'
 import type { HostSidedBackend } from '../backend.js'
 import { hostSidePlaces } from '../host-side-places.js'
-import type { VswitchRecord } from '../record.js'
+import type { OvsBridge } from './bridge.js'
 import { connect } from './connection.js'
 import { explainPlug } from './explaining.js'
 import { foreignPorts } from './foreign-ports.js'
@@ -23,8 +23,8 @@ const MAX_OFPORT = 65279
  * slot for the first time is an end of the target's own pair; a slot that is used again, or was reserved, has a standing
  * port (standing-ports.ts).
  */
-export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVswitch): HostSidedBackend {
-  const { name } = record
+export function ovsBackend(record: OvsBridge, ovs: OpenVswitch): HostSidedBackend {
+  const { name, usermode, neighSuppress } = record
   const { client } = ovs
   const sw = { ovs, name, subnet: parseSubnet(record.subnet), usermode }
   const isStanding = (slot: number) => {
@@ -39,6 +39,7 @@ export function ovsBackend(record: VswitchRecord, usermode: boolean, ovs: OpenVs
     name,
     subnet: sw.subnet,
     ipv6Prefix: record.ipv6Prefix,
+    neighSuppress,
     maxSlot: MAX_OFPORT,
     places: hostSidePlaces(() => backend),
     hostNetns,

@@ -9,19 +9,19 @@ import { named, type Uuid } from '../../ovsdb/value.js'
 import { parsePortAlias, parseSlotAlias, type VswitchRecord, vswitchRecord } from '../record.js'
 import { creationFailure, requireVacant } from '../vacancy.js'
 import { BRIDGE_KEYS, databaseMark } from './marks.js'
+import { suppressesNeighbours, UPLINK_OFPORT } from './neighbours.js'
 import { requireBridge } from './own-rows.js'
 import { deleteStandingNetns } from './standing-ports.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 
-/** The OpenFlow port number of the uplink, as ecDock gave it. */
-const UPLINK_OFPORT = 65261
-
 export interface OvsBridge extends VswitchRecord {
   usermode: boolean
+  neighSuppress: boolean
 }
 
 export interface OvsBridgeOptions {
   usermode: boolean
+  neighSuppress: boolean
   /** An interface of the host that joins as uplink. */
   device?: string | undefined
 }
@@ -85,7 +85,10 @@ export function listOvsBridges(client: OvsdbClient): OvsBridge[] {
   for (const row of client.replica.rows('Bridge')) {
     const ids = row.external_ids
     const record = vswitchRecord(row.name, ids.get(BRIDGE_KEYS.subnet), ids.get(BRIDGE_KEYS.ipv6Prefix))
-    if (record !== undefined) bridges.push({ ...record, usermode: row.datapath_type === 'netdev' })
+    if (record !== undefined) {
+      const neighSuppress = suppressesNeighbours(row)
+      bridges.push({ ...record, usermode: row.datapath_type === 'netdev', neighSuppress })
+    }
   }
   return bridges.sort((a, b) => a.name.localeCompare(b.name))
 }
@@ -144,7 +147,11 @@ function rows(record: VswitchRecord, mac: string, options: OvsBridgeOptions): Op
         datapath_type: options.usermode ? 'netdev' : '',
         ports,
         other_config: { hwaddr: mac },
-        external_ids: { [BRIDGE_KEYS.subnet]: record.subnet, [BRIDGE_KEYS.ipv6Prefix]: record.ipv6Prefix },
+        external_ids: {
+          [BRIDGE_KEYS.subnet]: record.subnet,
+          [BRIDGE_KEYS.ipv6Prefix]: record.ipv6Prefix,
+          ...(options.neighSuppress && { [BRIDGE_KEYS.neighSuppress]: 'true' }),
+        },
       },
       'bridge',
     ),

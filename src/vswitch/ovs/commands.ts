@@ -1,7 +1,10 @@
 import { shellQuote } from '../../kernel/shell-quote.js'
+import type { Output } from '../../openflow/action.js'
 import { CONFINEMENT_PRIORITY } from '../../openflow/confinement.js'
 import { DEFAULT_PRIORITY } from '../../openflow/flow-mod.js'
-import { OUR_COOKIES, SLOT_FLOW_COOKIE, type SlotFlow } from '../../openflow/slot-flows.js'
+import { matchText } from '../../openflow/match-text.js'
+import { OUR_COOKIES, type OwnFlow, type Place, SLOT_FLOW_COOKIE } from '../../openflow/own-flow.js'
+import { flowsOf, placesLost, type SlotFlow, unwanted } from '../../openflow/slot-flows.js'
 import { portColumns, type SlotConfiguration } from './port-rows.js'
 
 /** The cookie by which flows are known as ours, and all that have it. */
@@ -43,17 +46,34 @@ export function changePort(port: string, slot: SlotConfiguration): string {
   return `ovs-vsctl ${parts.map((words) => words.join(' ')).join(' -- ')}`
 }
 
-/** The ovs-ofctl command that sets a slot's flow, known as ours by its cookie. */
-export function addSlotFlow(bridge: string, { mac, slot }: SlotFlow): string {
-  return `ovs-ofctl add-flow ${bridge} ${OURS},dl_dst=${mac},actions=output:${slot}`
+/** The ovs-ofctl commands that set a slot's flows, and remove what it is not to have. */
+export function setSlot(bridge: string, flow: SlotFlow): string[] {
+  return [
+    ...flowsOf(flow).map((own) => addFlow(bridge, own)),
+    ...unwanted(flow).map((place) => deleteFlow(bridge, place)),
+  ]
 }
 
 /** Those that leave a slot to the switch's own forwarding, as `confineSlots` does. */
-export function confine(bridge: string, { mac, slot }: SlotFlow): string[] {
+export function confine(bridge: string, flow: SlotFlow): string[] {
   return [
-    `ovs-ofctl --strict del-flows ${bridge} ${ANY_OF_OURS},dl_dst=${mac},priority=${DEFAULT_PRIORITY}`,
-    `ovs-ofctl add-flow ${bridge} ${OURS},in_port=${slot},priority=${CONFINEMENT_PRIORITY},actions=normal`,
+    ...placesLost(flow).map((place) => deleteFlow(bridge, place)),
+    `ovs-ofctl add-flow ${bridge} ${OURS},in_port=${flow.slot},priority=${CONFINEMENT_PRIORITY},actions=normal`,
   ]
+}
+
+/** The one that sets a flow, known as ours by its cookie. */
+export function addFlow(bridge: string, { match, priority, actions }: OwnFlow): string {
+  const order = priority === DEFAULT_PRIORITY ? '' : `priority=${priority},`
+  return `ovs-ofctl add-flow ${bridge} ${OURS},${order}${matchText(match)},actions=${actions.map(actionText).join(',')}`
+}
+
+function deleteFlow(bridge: string, { match, priority }: Place): string {
+  return `ovs-ofctl --strict del-flows ${bridge} ${ANY_OF_OURS},${matchText(match)},priority=${priority}`
+}
+
+function actionText({ output }: Output): string {
+  return typeof output === 'number' ? `output:${output}` : output.toLowerCase()
 }
 
 /** The one that undoes it. */

@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { asEcdockError, type EcdockError } from '../../errors.js'
-import type { SlotFlow } from '../../openflow/slot-flows.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { MadePort } from '../backend.js'
 import { vswitchDeleted } from '../host-side.js'
 import { slotTaken } from '../plug-failure.js'
 import { foreignPorts } from './foreign-ports.js'
+import { flowOf } from './neighbours.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { ownPort, type PortRow, requireBridge, standingPort } from './own-rows.js'
 import { hasSlotFlow, slotRows } from './port-rows.js'
@@ -128,9 +128,10 @@ export async function setFlows(
   const flowing = made.filter(({ wiring }) => hasSlotFlow(wiring))
   const confined = made.filter(({ wiring }) => !hasSlotFlow(wiring))
   const freed = flowing.map(({ wiring }) => wiring.slot).filter((slot) => isConfined(ovs, name, slot))
+  const flowsOf = (some: readonly MadePort[]) => some.map(({ wiring }) => flowOf(ovs.client, name, wiring))
   const [errors, confinements, unfreed] = await Promise.all([
-    ovs.flows(name).set(flowing.map(flowOf), signal),
-    ovs.flows(name).confine(confined.map(flowOf)),
+    ovs.flows(name).set(flowsOf(flowing), signal),
+    ovs.flows(name).confine(flowsOf(confined)),
     ovs.flows(name).setFree(freed),
   ])
   const verdicts: Verdicts = new Map()
@@ -144,8 +145,4 @@ export async function setFlows(
 /** Its rows say so as long as they have not been rewritten. */
 function isConfined({ client }: OpenVswitch, name: string, slot: number): boolean {
   return ownPort(client, requireBridge(client, name), slot)?.vlan_mode !== undefined
-}
-
-function flowOf({ wiring }: MadePort): SlotFlow {
-  return { mac: wiring.mac, slot: wiring.slot }
 }

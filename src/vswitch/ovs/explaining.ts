@@ -3,11 +3,13 @@ import { explainSteps } from '../../kernel/explain.js'
 import type { PlugExplanation, Surroundings } from '../backend.js'
 import { standingNames, vswitchNetns } from '../names.js'
 import type { Wiring } from '../wiring.js'
-import { addPort, addSlotFlow, changePort, confine, setFree } from './commands.js'
+import { addFlow, addPort, changePort, confine, setFree, setSlot } from './commands.js'
 import { databaseMark } from './marks.js'
+import { flowOf, ownFlows } from './neighbours.js'
 import { directPort, ownPort, type PortRow, requireBridge, standingPort } from './own-rows.js'
 import { checksumSteps, pairSteps } from './plug-steps.js'
 import { hasSlotFlow, standingRows } from './port-rows.js'
+import { slotsInRows } from './slots-in-rows.js'
 import { isWhole, standingNetns, standingNetnsSteps, standingPlan } from './standing-ports.js'
 import type { OvsSwitch } from './switch.js'
 
@@ -33,7 +35,7 @@ export async function explainPlug(
     before: await explainRelease(sw, slot, around),
     interfaces: pairSteps(sw, wiring, false),
     finish: checksumSteps(sw, wiring, false),
-    after: [...explainFlows(sw.name, wiring), addPort(sw.name, wiring.hostIfname, wiring)],
+    after: [...explainFlows(sw, wiring), addPort(sw.name, wiring.hostIfname, wiring)],
   }
 }
 
@@ -66,7 +68,7 @@ function intoStanding(
 ): PlugExplanation {
   const freed = hasSlotFlow(wiring) && before.vlan_mode !== undefined ? [setFree(sw.name, wiring.slot)] : []
   return {
-    before: [...ready, ...freed, ...explainFlows(sw.name, wiring)],
+    before: [...ready, ...freed, ...explainFlows(sw, wiring)],
     interfaces: pairSteps(sw, wiring, true),
     finish: checksumSteps(sw, wiring, true),
     after: [],
@@ -86,7 +88,14 @@ function madeStanding(sw: OvsSwitch, wiring: Wiring, used: PortRow, { hasIpv6 }:
   ]
 }
 
-/** The commands for the flows of a slot. */
-export function explainFlows(bridge: string, wiring: Wiring): string[] {
-  return hasSlotFlow(wiring) ? [addSlotFlow(bridge, wiring)] : confine(bridge, wiring)
+/** The commands for the flows of a slot, and for those of the bridge itself when it is the first one. */
+export function explainFlows({ ovs, name }: OvsSwitch, wiring: Wiring): string[] {
+  const { client } = ovs
+  const flow = flowOf(client, name, wiring)
+  const isFirst = slotsInRows(client, name).next().done === true
+  const own = isFirst ? ownFlows(client, name) : []
+  return [
+    ...(hasSlotFlow(wiring) ? setSlot(name, flow) : confine(name, flow)),
+    ...own.map((each) => addFlow(name, each)),
+  ]
 }

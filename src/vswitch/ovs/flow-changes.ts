@@ -15,13 +15,12 @@ export interface Change {
 
 /** What is to be done in one go. Of a slot it is the last that counts. */
 export class Changes {
-  /** MACs by slot. */
-  readonly flows: Map<number, string>
-  readonly confined = new Map<number, string>()
+  readonly flows: Map<number, SlotFlow>
+  readonly confined = new Map<number, SlotFlow>()
   readonly freed: Set<number>
 
   constructor(
-    owed: ReadonlyMap<number, string>,
+    owed: ReadonlyMap<number, SlotFlow>,
     owedFreedom: ReadonlySet<number>,
     changes: readonly Change[],
   ) {
@@ -50,18 +49,17 @@ export class Changes {
   }
 
   lists(): { flows: SlotFlow[]; confined: SlotFlow[]; freed: number[] } {
-    const list = (some: ReadonlyMap<number, string>) => [...some].map(([slot, mac]) => ({ slot, mac }))
-    return { flows: list(this.flows), confined: list(this.confined), freed: [...this.freed] }
+    return { flows: [...this.flows.values()], confined: [...this.confined.values()], freed: [...this.freed] }
   }
 
-  #set({ slot, mac }: SlotFlow): void {
-    this.confined.delete(slot)
-    this.flows.set(slot, mac)
+  #set(flow: SlotFlow): void {
+    this.confined.delete(flow.slot)
+    this.flows.set(flow.slot, flow)
   }
 
-  #confine({ slot, mac }: SlotFlow): void {
-    this.flows.delete(slot)
-    this.freed.delete(slot)
-    this.confined.set(slot, mac)
+  #confine(flow: SlotFlow): void {
+    this.flows.delete(flow.slot)
+    this.freed.delete(flow.slot)
+    this.confined.set(flow.slot, flow)
   }
 }

@@ -2,7 +2,9 @@ import { asEcdockError, EcdockError, type ErrorCode } from '../../errors.js'
 import { OpenFlowClient } from '../../openflow/client.js'
 import { confineSlots, freeSlots } from '../../openflow/confinement.js'
 import { managementSocket } from '../../openflow/management-socket.js'
-import { hasOwnFlow, removeSlotFlows, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
+import { addressFlows } from '../../openflow/neigh-suppress.js'
+import { addition, foreignIn, type OwnFlow, removeOwnFlows } from '../../openflow/own-flow.js'
+import { hasOwnFlow, placesOfMac, type SlotFlow, setSlotFlows } from '../../openflow/slot-flows.js'
 import { type Change, Changes } from './flow-changes.js'
 import type { SlotInRows } from './slots-in-rows.js'
 
@@ -16,11 +18,12 @@ export class SlotFlows {
   readonly #endpoint: string
   readonly #timeoutMs: number
   readonly #inRows: () => Iterable<SlotInRows>
+  readonly #ownFlows: () => OwnFlow[]
   #client: Promise<OpenFlowClient> | undefined
-  /** The slot flows that this has set and that are there still, as far as is known: MACs by slot. */
-  readonly #set = new Map<number, string>()
+  /** The flows that this has set and that are there still, as far as is known, by slot. */
+  readonly #set = new Map<number, SlotFlow>()
   /** What could not be set or removed, because the bridge did not answer. */
-  readonly #owed = new Map<number, string>()
+  readonly #owed = new Map<number, SlotFlow>()
   readonly #owedFreedom = new Set<number>()
   /** Since the connection was made, it has been made sure that all are there. */
   #sure = false
@@ -32,13 +35,18 @@ export class SlotFlows {
 
   /**
    * `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. `timeoutMs` is for each call. `inRows`: the
-   * slots that the bridge has.
+   * slots that the bridge has, and `ownFlows`: what it has besides them, with one first that has a MAC of its own.
    */
-  constructor(bridge: string, endpoint: string, timeoutMs: number, inRows: () => Iterable<SlotInRows>) {
+  constructor(
+    bridge: string,
+    { endpoint, timeoutMs }: { endpoint: string; timeoutMs: number },
+    { inRows, ownFlows }: { inRows: () => Iterable<SlotInRows>; ownFlows: () => OwnFlow[] },
+  ) {
     this.#bridge = bridge
     this.#endpoint = endpoint
     this.#timeoutMs = timeoutMs
     this.#inRows = inRows
+    this.#ownFlows = ownFlows
   }
 
   /** How often the bridge was found not to answer: what was set before such a moment may be gone. */
@@ -51,25 +59,36 @@ export class SlotFlows {
    * not answer is no error: without the flows it learns where its slots are, as any switch does.
    */
   async set(flows: readonly SlotFlow[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]> {
-    const missing = flows.filter(({ mac, slot }) => this.#set.get(slot) !== mac)
+    const missing = flows.filter((flow) => !sameFlows(this.#set.get(flow.slot), flow))
     if (missing.length === 0) return flows.map(() => undefined)
     const errors = await this.#carryOut({ flows: missing, signal })
     return flows.map(({ slot }) => errors.get(slot))
   }
 
   /**
-   * Removes the flows to these addresses, unless another slot has one of them by its rows; only ours. With a bridge that
-   * does not answer they are gone.
+   * Removes the flows of slots that are no more as they are here: to the MAC, unless another slot has it by its rows, and to
+   * the addresses, unless the slot itself is there still with another MAC; only ours. With a bridge that does not answer
+   * they are gone.
    */
-  async remove(macs: readonly string[]): Promise<void> {
-    const gone = new Set(macs)
-    for (const { mac } of this.#inRows()) gone.delete(mac)
-    if (gone.size === 0) return
+  async remove(flows: readonly SlotFlow[]): Promise<void> {
+    const macs = new Set(flows.map(({ mac }) => mac))
+    const slots = new Set(flows.map(({ slot }) => slot))
+    for (const { mac, slot, neighbour } of this.#inRows()) {
+      macs.delete(mac)
+      if (neighbour?.askedAlone === true) slots.delete(slot)
+    }
+    const places = flows.flatMap((flow) => [
+      ...(macs.has(flow.mac) ? placesOfMac(flow) : []),
+      ...(flow.neighbour !== undefined && slots.has(flow.slot)
+        ? addressFlows(flow.slot, flow.neighbour)
+        : []),
+    ])
+    if (places.length === 0) return
     for (const known of [this.#set, this.#owed]) {
-      for (const [slot, mac] of known) if (gone.has(mac)) known.delete(slot)
+      for (const [slot, { mac }] of known) if (macs.has(mac) || slots.has(slot)) known.delete(slot)
     }
     try {
-      await removeSlotFlows(await this.#connected(), [...gone])
+      await removeOwnFlows(await this.#connected(), places)
     } catch (error) {
       if (!isAway(error)) throw error
     }
@@ -138,24 +157,26 @@ export class SlotFlows {
     const errors = new Map<number, EcdockError>()
     try {
       const client = await this.#connected()
-      if (!this.#sure) await this.#makeSure(client, changes)
+      const own = this.#sure ? [] : await this.#makeSure(client, changes)
       const { flows, confined, freed } = changes.lists()
       const [outcomes, confinements] = await Promise.all([
         setSlotFlows(client, flows),
         confineSlots(client, confined),
         freeSlots(client, freed),
       ])
-      for (const [at, { mac, slot }] of flows.entries()) {
+      for (const [at, flow] of flows.entries()) {
         const error = outcomes[at]
-        this.#owed.delete(slot)
-        if (error === undefined) this.#set.set(slot, mac)
-        else errors.set(slot, error)
+        this.#owed.delete(flow.slot)
+        if (error === undefined) this.#set.set(flow.slot, flow)
+        else errors.set(flow.slot, error)
       }
       for (const [at, { slot }] of confined.entries()) {
         const error = confinements[at]
         if (error !== undefined) errors.set(slot, error)
       }
       for (const slot of freed) this.#owedFreedom.delete(slot)
+      // Last, because they stand for all: whoever finds them looks for no others.
+      await setUnlessForeign(client, own)
     } catch (error) {
       this.#sure = false
       this.#failed(changes, asEcdockError(error, 'set flow'), errors)
@@ -163,14 +184,22 @@ export class SlotFlows {
     return errors
   }
 
-  /** Adds to the changes all that is to be there besides, when the first of it is not there. */
-  async #makeSure(client: OpenFlowClient, changes: Changes): Promise<void> {
+  /**
+   * Adds to the changes all that is to be there besides, when the first of it is not there. Gives the bridge's own flows
+   * when they are to be set, too.
+   */
+  async #makeSure(client: OpenFlowClient, changes: Changes): Promise<OwnFlow[]> {
     this.#sure = true
     const isOther = ({ slot }: SlotInRows) => !changes.concern(slot)
-    for (const slot of this.#inRows()) {
-      if (!isOther(slot)) continue
-      if (await hasOwnFlow(client, slot.confined ? { inPort: slot.slot } : { dlDst: slot.mac })) return
-      break
+    const own = this.#ownFlows()
+    const ownMac = own[0]?.match.dlDst
+    if (ownMac !== undefined && (await hasOwnFlow(client, { dlDst: ownMac }))) return []
+    if (ownMac === undefined) {
+      for (const slot of this.#inRows()) {
+        if (!isOther(slot)) continue
+        if (await hasOwnFlow(client, slot.confined ? { inPort: slot.slot } : { dlDst: slot.mac })) return []
+        break
+      }
     }
     const others = [...this.#inRows()].filter(isOther)
     for (const slot of others) changes.restore(slot)
@@ -178,12 +207,13 @@ export class SlotFlows {
       client,
       others.flatMap(({ quiet }) => quiet),
     )
+    return own
   }
 
   #failed({ flows, confined, freed }: Changes, error: EcdockError, errors: Map<number, EcdockError>): void {
     const away = isAway(error)
-    for (const [slot, mac] of flows) {
-      if (away) this.#owed.set(slot, mac)
+    for (const [slot, flow] of flows) {
+      if (away) this.#owed.set(slot, flow)
       else errors.set(slot, error)
     }
     for (const slot of freed) {
@@ -234,6 +264,19 @@ interface WaitingChange extends Change {
 
 function isAway(error: unknown): boolean {
   return error instanceof EcdockError && AWAY.has(error.code)
+}
+
+function sameFlows(one: SlotFlow | undefined, other: SlotFlow): boolean {
+  return one?.mac === other.mac && one.neighbour?.askedAlone === other.neighbour?.askedAlone
+}
+
+/** Those of a place that is somebody else's are left out: he wants it otherwise. */
+async function setUnlessForeign(client: OpenFlowClient, flows: readonly OwnFlow[]): Promise<void> {
+  if (flows.length === 0) return
+  const foreign = await foreignIn(client, flows)
+  const free = flows.filter((_, at) => foreign[at] === undefined)
+  const wrong = (await client.apply(free.map(addition))).find((error) => error !== undefined)
+  if (wrong !== undefined) throw wrong
 }
 
 function quieten(client: OpenFlowClient, ports: readonly number[]): Promise<(EcdockError | undefined)[]> {

@@ -72,7 +72,7 @@ export class OvsInternalPorts implements InternalPorts {
       ...explainInternal(name, wiring),
       ...explainPlan(planFor(this.#switch, wiring)),
       ...(internal ? [] : [addPort(name, hostIfname, wiring)]),
-      ...explainFlows(name, wiring),
+      ...explainFlows(this.#switch, wiring),
       ...(dualNic ? quiet : []),
     ]
   }

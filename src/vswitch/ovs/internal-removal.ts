@@ -6,6 +6,7 @@ import { NIC_BRIDGE } from '../second-nic.js'
 import { isGone, macOf } from './internal-devices.js'
 import { nicBridgeMark } from './internal-plan.js'
 import { type InternalRows, internalRows } from './internal-rows.js'
+import { flowOf } from './neighbours.js'
 import { release } from './slots.js'
 import type { OvsSwitch } from './switch.js'
 
@@ -31,10 +32,13 @@ export async function removeRows(sw: OvsSwitch, slots: readonly number[]): Promi
   const bridge = client.replica.byName('Bridge', name)
   if (found.length === 0 || bridge === undefined) return
   const rows = found.flatMap(({ first, second }) => [first, second].flatMap((row) => row?.uuid ?? []))
-  const macs = found.flatMap(({ first }) => macOf(client, first) ?? [])
+  const flows = found.flatMap(({ slot, first }) => {
+    const mac = macOf(client, first)
+    return mac === undefined ? [] : flowOf(client, name, { slot, mac })
+  })
   const confined = found.flatMap(({ slot, first }) => (first?.vlan_mode === undefined ? [] : slot))
   await commits.commit(() => [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })])
-  if (macs.length > 0) await ovs.flows(name).remove(macs)
+  if (flows.length > 0) await ovs.flows(name).remove(flows)
   await ovs.flows(name).setFree(confined)
 }
 

@@ -4,6 +4,7 @@ import type { OvsdbClient } from '../../ovsdb/client.js'
 export const BRIDGE_KEYS = {
   subnet: 'ecdock-fast-subnet',
   ipv6Prefix: 'ecdock-fast-ipv6-prefix',
+  neighSuppress: 'ecdock-fast-neigh-suppress',
 } as const
 
 /** Keys of external_ids that mark a Port row as that of a slot of ours. */

@@ -2,6 +2,7 @@ import type { EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { GroupCommit } from '../../ovsdb/group-commit.js'
 import { SlotFlows } from './flows.js'
+import { ownFlows } from './neighbours.js'
 import { slotsInRows } from './slots-in-rows.js'
 
 /** ovs-vswitchd takes longer for each row of a small transaction than for each of a large one. */
@@ -27,8 +28,12 @@ export class OpenVswitch {
   flows(bridge: string): SlotFlows {
     const known = this.#flows.get(bridge)
     if (known !== undefined) return known
-    const inRows = () => slotsInRows(this.client, bridge)
-    const made = new SlotFlows(bridge, this.#endpoint, this.client.requestTimeoutMs, inRows)
+    const { client } = this
+    const made = new SlotFlows(
+      bridge,
+      { endpoint: this.#endpoint, timeoutMs: client.requestTimeoutMs },
+      { inRows: () => slotsInRows(client, bridge), ownFlows: () => ownFlows(client, bridge) },
+    )
     this.#flows.set(bridge, made)
     return made
   }

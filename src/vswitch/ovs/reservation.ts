@@ -4,6 +4,7 @@ import { mutate, type Operation, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
 import { hostIfname, standingNames } from '../names.js'
 import { databaseMark } from './marks.js'
+import { flowOf } from './neighbours.js'
 import { directPort, requireBridge, standingPort } from './own-rows.js'
 import { type SlotConfiguration, standingRows } from './port-rows.js'
 import { makeStanding, removeStanding } from './standing-ports.js'
@@ -68,7 +69,9 @@ async function makeSome(
   around: Surroundings,
 ): Promise<Map<number, EcdockError>> {
   const errors = new Map<number, EcdockError>()
-  const flows = sw.ovs.flows(sw.name).set(slots.map((slot) => configuration(sw, slot)))
+  const flows = sw.ovs
+    .flows(sw.name)
+    .set(slots.map((slot) => flowOf(sw.ovs.client, sw.name, configuration(sw, slot))))
   try {
     const made = await makeStanding(around, sw.name, slots, interfaceOptions(sw))
     await Promise.all(
@@ -128,15 +131,21 @@ function interfaceOptions({ ovs, usermode }: OvsSwitch) {
 /** The rows of a standing port in place of those that the slot may have. What went wrong, or undefined. */
 async function write(sw: OvsSwitch, slot: number): Promise<Ended> {
   const { client, commits } = sw.ovs
+  const wanted = configuration(sw, slot)
   let wasConfined = false
+  let mac: string | undefined
   await commits.commit((label) => {
     const bridge = requireBridge(client, sw.name)
     const old = directPort(client, bridge, slot)
     wasConfined = old?.vlan_mode !== undefined
+    mac = old && client.replica.byName('Interface', old.name)?.external_ids.get('attached-mac')
     const removal: Operation[] =
       old === undefined ? [] : [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: [old.uuid] } })]
-    return [...removal, ...standingRows(client, bridge, configuration(sw, slot), label)]
+    return [...removal, ...standingRows(client, bridge, wanted, label)]
   })
+  if (mac !== undefined && mac !== wanted.mac) {
+    await sw.ovs.flows(sw.name).remove([flowOf(client, sw.name, { slot, mac })])
+  }
   if (wasConfined) await sw.ovs.flows(sw.name).setFree([slot])
   const names = { slot, hostIfname: standingNames(sw.name, slot).port }
   return portError(sw.name, names, client.replica.byName('Interface', names.hostIfname))

@@ -3,6 +3,7 @@ import type { OvsdbClient } from '../../ovsdb/client.js'
 import { secondOfport } from '../second-nic.js'
 import { INTERNAL_KEYS, internalRows } from './internal-rows.js'
 import { PORT_KEYS } from './marks.js'
+import { flowOf } from './neighbours.js'
 import { ownPort } from './own-rows.js'
 
 /** A slot as its rows tell it, with what its flows should be. */
@@ -26,7 +27,9 @@ export function* slotsInRows(client: OvsdbClient, name: string): Generator<SlotI
     if ((ownPort(client, bridge, slot) ?? internal?.first) !== port) continue
     const mac = replica.byName('Interface', port.name)?.external_ids.get('attached-mac')
     if (mac === undefined) continue
-    const quiet = internal?.second !== undefined ? [slot, secondOfport(slot)] : []
-    yield { mac, slot, confined: port.vlan_mode !== undefined, quiet }
+    const dualNic = internal?.second !== undefined
+    const flow = flowOf(client, name, { mac, slot, vlan: port.vlan_mode, dualNic })
+    const quiet = dualNic ? [slot, secondOfport(slot)] : []
+    yield { ...flow, confined: port.vlan_mode !== undefined, quiet }
   }
 }

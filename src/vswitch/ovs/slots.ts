@@ -1,9 +1,11 @@
 import { asEcdockError, EcdockError } from '../../errors.js'
+import type { SlotFlow } from '../../openflow/slot-flows.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { Surroundings } from '../backend.js'
 import { hostIfname } from '../names.js'
 import type { Wiring } from '../wiring.js'
 import { PORT_KEYS } from './marks.js'
+import { flowOf } from './neighbours.js'
 import { directPort, ownPort, requireBridge, standingPort } from './own-rows.js'
 import { hasSlotFlow, standingRows } from './port-rows.js'
 import { makeReady } from './reservation.js'
@@ -65,9 +67,10 @@ async function configure(sw: OvsSwitch, wiring: Wiring): Promise<EcdockError | u
     return port === undefined ? [] : standingRows(client, bridge, wiring, label)
   })
   const flows = sw.ovs.flows(sw.name)
-  if (mac !== undefined && mac !== wiring.mac) await flows.remove([mac])
-  if (!hasSlotFlow(wiring)) return (await flows.confine([wiring]))[0]
-  return wasConfined ? await flows.setFree([wiring.slot]) : undefined
+  const { slot } = wiring
+  if (mac !== undefined && mac !== wiring.mac) await flows.remove([flowOf(client, sw.name, { slot, mac })])
+  if (!hasSlotFlow(wiring)) return (await flows.confine([flowOf(client, sw.name, wiring)]))[0]
+  return wasConfined ? await flows.setFree([slot]) : undefined
 }
 
 async function standInstead(
@@ -112,22 +115,23 @@ export async function mend(sw: OvsSwitch, slot: number, around: Surroundings): P
  */
 export async function release(sw: OvsSwitch, slots: readonly number[], around: Surroundings): Promise<void> {
   const { client, commits } = sw.ovs
-  const macs: string[] = []
+  const flows: SlotFlow[] = []
   const confined: number[] = []
   await commits.commit(() => {
     const bridge = requireBridge(client, sw.name)
     const rows = slots.flatMap((slot) => ownPort(client, bridge, slot) ?? [])
     for (const { name, vlan_mode, external_ids } of rows) {
-      if (vlan_mode !== undefined) confined.push(Number(external_ids.get(PORT_KEYS.slot)))
+      const slot = Number(external_ids.get(PORT_KEYS.slot))
+      if (vlan_mode !== undefined) confined.push(slot)
       const mac = client.replica.byName('Interface', name)?.external_ids.get('attached-mac')
-      if (mac !== undefined) macs.push(mac)
+      if (mac !== undefined) flows.push(flowOf(client, sw.name, { slot, mac }))
     }
     if (rows.length === 0) return []
     return [mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows.map((row) => row.uuid) } })]
   })
   await removeStanding(around, sw.name, slots)
   try {
-    if (macs.length > 0) await sw.ovs.flows(sw.name).remove(macs)
+    if (flows.length > 0) await sw.ovs.flows(sw.name).remove(flows)
     await sw.ovs.flows(sw.name).setFree(confined)
   } catch (error) {
     // They lead to ports that are no more; the bridge takes them with it.
