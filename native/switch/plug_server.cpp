@@ -8,12 +8,15 @@
 
 namespace ecdock::vde {
 
-PlugServer::PlugServer(EventLoop& loop, Switch& target, Fd listener, std::string directory, mode_t mode)
+PlugServer::PlugServer(EventLoop& loop, SlowThread& slow, Switch& target, Fd listener, std::string directory,
+                       mode_t mode, Usher* usher)
     : loop_(loop),
+      slow_(slow),
       switch_(target),
       listener_(std::move(listener)),
       directory_(std::move(directory)),
-      mode_(mode) {}
+      mode_(mode),
+      usher_(usher) {}
 
 PlugServer::~PlugServer() {
   while (!sessions_.empty()) sessions_.front()->end("the switch ends");
@@ -37,7 +40,7 @@ void PlugServer::on_ready(uint32_t) {
     const auto client = peer_of(connection.get());
     if (!client.ok()) continue;
     if (unplugged_ == kMostUnplugged) drop_oldest_unplugged();
-    auto session = std::make_unique<PlugSession>(*this, std::move(connection), client.value());
+    auto session = std::make_unique<PlugSession>(*this, std::move(connection), client.value(), ++last_id_);
     ++unplugged_;
     sessions_.push_back(std::move(session));
     if (!sessions_.back()->start().ok()) sessions_.back()->end("it cannot be waited for");
@@ -57,6 +60,12 @@ bool PlugServer::end_session_of(const Endpoint& endpoint, const std::string& rea
     return true;
   }
   return false;
+}
+
+PlugSession* PlugServer::session(uint64_t id) {
+  const auto found =
+      std::find_if(sessions_.begin(), sessions_.end(), [id](const auto& other) { return other->id() == id; });
+  return found == sessions_.end() ? nullptr : found->get();
 }
 
 void PlugServer::forget(PlugSession& session) {

@@ -9,7 +9,9 @@
 #include "fd.h"
 #include "switch/event_loop.h"
 #include "switch/plug_request.h"
+#include "switch/slow_thread.h"
 #include "switch/switch.h"
+#include "switch/usher.h"
 
 namespace ecdock::vde {
 
@@ -18,8 +20,10 @@ class PlugSession;
 // Serves DIR/ctl, where VDE clients plug themselves in and out.
 class PlugServer : public Watcher {
  public:
-  // `directory` is absolute; data sockets get `mode`.
-  PlugServer(EventLoop& loop, Switch& target, Fd listener, std::string directory, mode_t mode);
+  // `directory` is absolute; data sockets get `mode`. Without an usher, other users' clients are connected to
+  // with the switch's own rights.
+  PlugServer(EventLoop& loop, SlowThread& slow, Switch& target, Fd listener, std::string directory,
+             mode_t mode, Usher* usher);
   ~PlugServer() override;
   Status start();
 
@@ -37,13 +41,17 @@ class PlugServer : public Watcher {
   static constexpr int64_t kPause = 100;        // ms, when there is no descriptor left
 
   void forget(PlugSession& session);
+  PlugSession* session(uint64_t id);
   void drop_oldest_unplugged();
 
   EventLoop& loop_;
+  SlowThread& slow_;
   Switch& switch_;
   Fd listener_;
   const std::string directory_;
   const mode_t mode_;
+  Usher* const usher_;
+  uint64_t last_id_ = 0;
   std::list<std::unique_ptr<PlugSession>> sessions_;
   size_t unplugged_ = 0;  // sessions that have not sent a request yet
 };

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "switch/client_socket.h"
 #include "switch/datagram_endpoint.h"
@@ -20,8 +21,8 @@ constexpr size_t kMostIgnored = 64 * 1024;
 
 }  // namespace
 
-PlugSession::PlugSession(PlugServer& server, Fd connection, const ucred& client)
-    : server_(server), connection_(std::move(connection)), client_(client) {}
+PlugSession::PlugSession(PlugServer& server, Fd connection, const ucred& client, uint64_t id)
+    : server_(server), connection_(std::move(connection)), client_(client), id_(id) {}
 
 PlugSession::~PlugSession() = default;
 
@@ -31,7 +32,7 @@ Status PlugSession::start() {
 }
 
 void PlugSession::on_ready(uint32_t) {
-  if (endpoint_ == nullptr) {
+  if (!asked_) {
     read_request();
   } else {
     read_end();
@@ -49,15 +50,37 @@ void PlugSession::read_request() {
   received_ += static_cast<size_t>(size);
   const auto read = parse_plug_request({request_.data(), received_});
   if (std::holds_alternative<Incomplete>(read)) return;
-  Status plugged = Done{};
+  asked_ = true;
   if (const auto* malformed = std::get_if<Malformed>(&read)) {
-    plugged = Error{"plug", EPROTO, "its request is malformed: " + malformed->why, {}};
-  } else {
-    plugged = plug(std::get<PlugRequest>(read));
+    return refuse(Error{"plug", EPROTO, "its request is malformed: " + malformed->why, {}});
   }
-  if (plugged.ok()) return;
+  connect(std::get<PlugRequest>(read));
+}
+
+void PlugSession::connect(const PlugRequest& request) {
+  if (server_.usher_ != nullptr && client_.uid != 0 && client_.uid != geteuid()) return usher_in(request);
+  const Status plugged = plug(request, connect_to_client(request.socket_path, client_));
+  if (!plugged.ok()) refuse(plugged.error());
+}
+
+void PlugSession::usher_in(const PlugRequest& request) {
+  const auto data = std::make_shared<Result<Fd>>(Error{});
+  server_.slow_.run(
+      [data, request, usher = server_.usher_, client = client_,
+       groups = groups_of_peer(connection_.get(), client_)] {
+        *data = usher->connect(request.socket_path, client, groups);
+      },
+      [data, request, &server = server_, id = id_] {
+        PlugSession* const session = server.session(id);
+        if (session == nullptr) return;
+        const Status plugged = session->plug(request, std::move(*data));
+        if (!plugged.ok()) session->refuse(plugged.error());
+      });
+}
+
+void PlugSession::refuse(const Error& error) {
   log_line(LOG_WARNING, "refused a client of user " + std::to_string(client_.uid) + ", process " +
-                            std::to_string(client_.pid) + ": " + plugged.error().message);
+                            std::to_string(client_.pid) + ": " + error.message);
   end("refused");
 }
 
@@ -68,12 +91,11 @@ void PlugSession::read_end() {
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (size > 0 && (ignored_ += static_cast<size_t>(size)) <= kMostIgnored) return;
   // What it sent before it went.
-  endpoint_->receive();
+  if (endpoint_ != nullptr) endpoint_->receive();
   end(size > 0 ? "it floods its control connection" : "the client has gone");
 }
 
-Status PlugSession::plug(const PlugRequest& request) {
-  auto data = connect_to_client(request.socket_path, client_);
+Status PlugSession::plug(const PlugRequest& request, Result<Fd> data) {
   if (!data.ok()) return data.error();
   const bool any = !request.port_zero && request.port == 0;
   const auto wanted = any ? std::optional<PortNumber>() : std::optional<PortNumber>(request.port);
@@ -112,10 +134,10 @@ Status PlugSession::plug(const PlugRequest& request) {
 }
 
 std::string PlugSession::data_path(PortNumber port, int fd) const {
-  // vde_switch's form: three digits at least.
-  std::string number = std::to_string(port);
-  if (number.size() < 3) number.insert(0, 3 - number.size(), '0');
-  return server_.directory_ + "/" + number + "." + std::to_string(fd);
+  // vde_switch's form.
+  char name[32];
+  std::snprintf(name, sizeof name, "/%03u.%d", port, fd);
+  return server_.directory_ + name;
 }
 
 Status PlugSession::answer(const std::string& path) {

@@ -17,7 +17,7 @@ class PlugServer;
 // One client's connection to DIR/ctl: it is plugged in by its request, and out when it closes the connection.
 class PlugSession : public Watcher {
  public:
-  PlugSession(PlugServer& server, Fd connection, const ucred& client);
+  PlugSession(PlugServer& server, Fd connection, const ucred& client, uint64_t id);
   ~PlugSession() override;
   Status start();
 
@@ -25,18 +25,24 @@ class PlugSession : public Watcher {
   // Unplugs the client and closes its connection.
   void end(const std::string& reason);
 
+  uint64_t id() const { return id_; }
   const Endpoint* endpoint() const { return endpoint_; }
 
  private:
   void read_request();
   void read_end();
-  Status plug(const PlugRequest& request);
+  void connect(const PlugRequest& request);
+  void usher_in(const PlugRequest& request);
+  void refuse(const Error& error);
+  Status plug(const PlugRequest& request, Result<Fd> data);
   std::string data_path(PortNumber port, int fd) const;
   Status answer(const std::string& path);
 
   PlugServer& server_;
   Fd connection_;
   const ucred client_;
+  const uint64_t id_;
+  bool asked_ = false;  // its request is there
   EventLoop::TimerId patience_ = 0;
   std::array<uint8_t, kMaxPlugRequest> request_;
   size_t received_ = 0;

@@ -65,6 +65,9 @@ Status plug_own_taps(const Options& options, EventLoop& loop, Switch& target) {
   return Done{};
 }
 
+// Whether the sockets' permissions let in anybody besides their user.
+bool admits_others(const Options& options) { return (options.mode & 0066) != 0; }
+
 // A command that fails is told of, and the others are executed all the same, as vde_switch does it.
 Status run_rc_file(const Options& options, ConsoleCommands& commands) {
   if (options.rc_file.empty()) return Done{};
@@ -139,12 +142,19 @@ Status serve_switch(Options options, Background& background) {
 
   const auto pid_file = PidFile::write(options.pid_file);
   if (!pid_file.ok()) return pid_file.error();
+  std::unique_ptr<Usher> usher;
+  if (geteuid() == 0 && admits_others(options)) {
+    auto started = Usher::start();
+    if (!started.ok()) return started.error();
+    usher = std::move(started.value());
+  }
   const Status dropped = drop_privileges();
   if (!dropped.ok()) return dropped.error();
   const auto slow = SlowThread::start(loop);
   if (!slow.ok()) return slow.error();
 
-  PlugServer clients(loop, target, std::move(ctl.value()), options.directory, options.mode);
+  PlugServer clients(loop, *slow.value(), target, std::move(ctl.value()), options.directory, options.mode,
+                     usher.get());
   SwitchControl rules(options, loop, *slow.value(), target, clients);
   ControlServer control(loop, rules, std::move(control_socket.value()));
   rules.announce_to(control);

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
@@ -22,7 +23,8 @@ import { needs } from '../support/requirements.js'
 import { BROADCAST, frameOf } from '../support/vde.js'
 import { leavingNothing } from '../support/world.js'
 
-const hostileTest = needs('root') ? test : test.skip
+const hostileTest = needs('root', 'vde') ? test : test.skip
+const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups']
 const ONE = '52:00:0a:00:00:01'
 const TWO = '52:00:0a:00:00:02'
 const ABSENT = '52:00:0a:00:00:09'
@@ -207,7 +209,7 @@ hostileTest('it has less than 4 MB in memory with 100 idle ports', () =>
   }),
 )
 
-hostileTest('a socket of another user is refused to a client that is not root', () =>
+hostileTest("a client of another user is let in by the mode, with its own sockets and nobody else's", () =>
   leavingNothing(() =>
     withEcdockSwitch(
       async ({ dir, home }) => {
@@ -216,10 +218,21 @@ hostileTest('a socket of another user is refused to a client that is not root', 
         const request = encodeRequest({ version: 3, port: undefined, path, description: '' }).toString('hex')
         const program = `const s=require('net').connect(${JSON.stringify(join(dir, 'ctl'))},()=>s.write(Buffer.from('${request}','hex')));
           s.on('data',()=>console.log('accepted'));s.on('close',()=>console.log('closed'))`
-        const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups']
-        const said = await run('setpriv', [...nobody, process.execPath, '-e', program])
-        assert.is(said, 'closed\n')
+        assert.is(await run('setpriv', [...NOBODY, process.execPath, '-e', program]), 'closed\n')
         socket.close()
+
+        const one = await plugIn(dir, { port: 9 })
+        const plug = spawn('setpriv', [...NOBODY, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
+        const gone = once(plug, 'close')
+        await waitUntil('vde_plug is plugged in', () =>
+          readdirSync(dir).some((name) => name.startsWith('001.')),
+        )
+        const frame = frameOf(BROADCAST, ONE, 'from nobody'.padEnd(50))
+        plug.stdin.write(Buffer.concat([Buffer.from([0, frame.length]), frame]))
+        assert.equal(await nextFrame(one), frame)
+        plug.kill('SIGKILL')
+        await gone
+        await one.close()
       },
       ['-m', '666'],
       '/run/ecdock-fast',
