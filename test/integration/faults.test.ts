@@ -44,7 +44,11 @@ const BAD_VSWITCHES: Refused<VswitchOptions>[] = [
   [{ name: 'br1', subnet: '10.0.0.253/24' }, 'ADDRESS_TAKEN', /10\.0\.0\.254\/24 in the same subnet, on br0/],
   [{ name: 'br1', subnet: '10.1.0.254/24', usermode: true }, 'UNSUPPORTED', /kind bridge/],
   [{ name: 'br1', subnet: '10.1.0.254/24', device: 'lo' }, 'UNSUPPORTED', /uplink/],
-  [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'vde' }), 'UNSUPPORTED', /kind of vswitch "vde"/],
+  [
+    untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'vxlan' }),
+    'UNSUPPORTED',
+    /kind of vswitch "vxlan"/,
+  ],
   [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: null }), 'UNSUPPORTED', /"null"/],
   [untyped({ name: 'br1', subnet: '10.1.0.254/24', userMode: true }), 'USAGE', /no option "userMode"/],
   [untyped({ name: 'br1', subnet: '10.1.0.254/24', kind: 'ovs', usermode: 'no' }), 'USAGE', /neither true/],
