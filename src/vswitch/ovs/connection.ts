@@ -13,8 +13,9 @@ import { hasSlotFlow, slotRows } from './port-rows.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 import { portError } from './verdict.js'
 
-/** How long the rows wait for the flows, in ms: a vswitchd that hangs answers neither. */
+/** How long the rows wait for the flows, in ms, and how much longer for each port: a vswitchd that hangs answers neither. */
 const FLOWS_FIRST_MS = 1000
+const FLOWS_FIRST_EACH_MS = 10
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
@@ -40,9 +41,10 @@ export async function connect(
     else free.push(port)
   }
   const { losses } = ovs.flows(name)
-  // The flows first: as soon as ports are there, what is behind them keeps vswitchd busy.
+  // The flows first: as soon as ports are there, what is behind them keeps vswitchd busy, and for long without flows.
   const settingFlows = setFlows(ovs, name, free, signal)
-  await Promise.race([settingFlows, setTimeout(FLOWS_FIRST_MS, undefined, { ref: false })])
+  const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
+  await Promise.race([settingFlows, setTimeout(firstMs, undefined, { ref: false })])
   const rows = await write(ovs, name, free, signal)
   let flows = await settingFlows
   const added = free.filter((port) => rows.added.has(port) && rows.verdicts.get(port) === undefined)
