@@ -134,7 +134,7 @@ hostileTest('a flood of addresses does not make it forget the others', () =>
       for (const each of [one, two]) while (each.read() !== null);
     }
     await send(flooder, frameOf(BROADCAST, ABSENT, 'the last one'))
-    for (const each of [one, two]) await until(each, 'the last one')
+    await Promise.all([one, two].map((each) => until(each, 'the last one')))
     one.send(frameOf(TWO, ONE, 'for two'))
     await until(two, 'for two')
     one.send(frameOf(BROADCAST, ONE, 'for all'))
