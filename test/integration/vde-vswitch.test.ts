@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Host } from '../../src/host.js'
@@ -218,6 +218,22 @@ vdeTest('a name is taken once, and what a crash left of a creation is removed', 
       [['vswitch', 'vde1']],
     )
     assert.not(existsSync('/run/ecdock-fast/vde/vde1'))
+  }),
+)
+
+vdeTest('what somebody else keeps where vswitches have their files is left alone', () =>
+  onVde(0, async ({ host }) => {
+    const foreign = ['letters/thesis.tex', '.git/config', 'vde2/sock/notes', 'vde0/notes']
+    for (const file of foreign) {
+      const path = join(HOME, '..', file)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, 'mine')
+    }
+    assert.equal((await host.cleanup()).removed, [])
+    await host.deleteVswitch('vde0')
+    for (const file of foreign) assert.is(readFileSync(join(HOME, '..', file), 'utf8'), 'mine')
+    rmSync(join(HOME, '..'), { recursive: true })
+    await host.createVswitch({ name: 'vde0', kind: 'vde', subnet: '10.0.0.254/24' })
   }),
 )
 

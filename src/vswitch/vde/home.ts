@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EcdockError } from '../../errors.js'
 import { checkSocketDir } from '../../vde/socket-dir.js'
@@ -64,10 +64,37 @@ async function makeIn(parent: string, dir: string): Promise<void> {
   }
 }
 
+/** Takes away what is ours; whatever else somebody has put there stays, and the directory with it. */
 export async function removeHome(home: Home): Promise<void> {
-  await rm(home.dir, { recursive: true, force: true })
+  for (const name of await socketsIn(home.sock)) await rm(join(home.sock, name), { force: true })
+  await rmdir(home.sock).catch(() => {})
+  for (const name of await namesIn(home.dir)) {
+    if (isOurs(name)) await unlink(join(home.dir, name)).catch(() => {})
+  }
+  await rmdir(home.dir).catch(() => {})
   // Unless there are others.
   await rmdir(join(home.dir, '..')).catch(() => {})
+}
+
+/** Names of what we put into the directory of a vswitch, besides that of the sockets. */
+function isOurs(name: string): boolean {
+  return name === 'control' || name === 'mgmt' || /^vswitch\.json(\.\d+)?$/.test(name)
+}
+
+/** There is nothing in the directory that cannot be ours, as in one that a crash has left. */
+async function holdsOnlyOurs(home: Home): Promise<boolean> {
+  const names = await namesIn(home.dir)
+  if (!names.every((name) => name === 'sock' || isOurs(name))) return false
+  return (await socketsIn(home.sock)).length === (await namesIn(home.sock)).length
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return await readdir(dir).catch(() => [])
+}
+
+async function socketsIn(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch(() => [])
+  return entries.flatMap((entry) => (entry.isSocket() ? entry.name : []))
 }
 
 /** All at once, or not at all: whoever reads it finds no half of it. */
@@ -79,8 +106,7 @@ export async function writeRecord(home: Home, record: VdeRecord): Promise<void> 
 
 /** Undefined when there is no such vswitch, or its file has been spoilt. */
 export async function readRecord(runDir: string, name: string): Promise<VdeRecord | undefined> {
-  // Anything else is no name of a vswitch, and no name of a file either.
-  if (!/^[A-Za-z][A-Za-z0-9._-]{0,14}$/.test(name)) return undefined
+  if (!NAME.test(name)) return undefined
   try {
     const text = await readFile(homeOf(runDir, name).record, 'utf8')
     return parseRecord(JSON.parse(text) as unknown, name)
@@ -100,12 +126,16 @@ function parseRecord(value: unknown, name: string): VdeRecord | undefined {
   return { ...record, socketDir }
 }
 
+/** What a vswitch can be called; anything else is no name of a file here either. */
+const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,14}$/
+
 /** The names of all that are there, finished or not. */
 export async function listHomes(runDir: string): Promise<string[]> {
-  try {
-    const entries = await readdir(join(runDir, 'vde'), { withFileTypes: true })
-    return entries.flatMap((entry) => (entry.isDirectory() ? entry.name : [])).sort()
-  } catch {
-    return []
-  }
+  const entries = await readdir(join(runDir, 'vde'), { withFileTypes: true }).catch(() => [])
+  return entries.flatMap((entry) => (entry.isDirectory() && NAME.test(entry.name) ? entry.name : [])).sort()
+}
+
+/** Whether this is the directory of a vswitch that was never finished, and not somebody else's of the same place. */
+export async function isUnfinished(runDir: string, name: string): Promise<boolean> {
+  return (await readRecord(runDir, name)) === undefined && (await holdsOnlyOurs(homeOf(runDir, name)))
 }

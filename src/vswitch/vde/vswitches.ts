@@ -10,7 +10,16 @@ import { vswitchDeleted } from '../host-side.js'
 import { LINK_GROUP, parseVswitchAlias, portMark, vswitchAlias } from '../record.js'
 import { creationFailure, requireVacant, vacantStep } from '../vacancy.js'
 import { tapFailure } from './backend.js'
-import { homeOf, listHomes, makeHome, readRecord, removeHome, type VdeRecord, writeRecord } from './home.js'
+import {
+  homeOf,
+  isUnfinished,
+  listHomes,
+  makeHome,
+  readRecord,
+  removeHome,
+  type VdeRecord,
+  writeRecord,
+} from './home.js'
 import { switchOptions } from './mending.js'
 import { ownPort } from './own-port.js'
 
@@ -118,8 +127,8 @@ export async function listVdes(runDir: string): Promise<VdeRecord[]> {
 /** Names of vswitches that are being created, or whose creation a crash cut short. */
 export async function listUnfinishedVdes(runDir: string): Promise<string[]> {
   const names = await listHomes(runDir)
-  const records = await Promise.all(names.map((name) => readRecord(runDir, name)))
-  return names.filter((_, at) => records[at] === undefined)
+  const unfinished = await Promise.all(names.map((name) => isUnfinished(runDir, name)))
+  return names.filter((_, at) => unfinished[at])
 }
 
 export interface VdeSockets {
