@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "switch/unix_socket.h"
@@ -26,6 +27,34 @@ bool is_data_socket(std::string_view name) {
   return dot != std::string_view::npos && dot >= 3 && dot + 1 < name.size() &&
          name.find_first_not_of("0123456789") == dot &&
          name.find_first_not_of("0123456789", dot + 1) == std::string_view::npos;
+}
+
+// What is in a directory and is no socket, such as a switch leaves; nothing when there is no such thing.
+std::optional<std::string> other_than_socket(int directory) {
+  const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(fd < 0 ? nullptr : fdopendir(fd), closedir);
+  if (!listing) return ".";
+  while (const dirent* const entry = readdir(listing.get())) {
+    const std::string_view name = entry->d_name;
+    struct stat status;
+    if (name == "." || name == ".." || fstatat(directory, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+      continue;
+    if (!S_ISSOCK(status.st_mode)) return std::string(name);
+  }
+  return std::nullopt;
+}
+
+// A directory that was there before is a switch's when it holds nothing but sockets, and nobody shares it as
+// /tmp is.
+Status check_is_for_sockets(int directory, const std::string& path) {
+  struct stat status;
+  if (fstat(directory, &status) < 0) return Error::from_errno("stat " + path, errno);
+  const bool shared = (status.st_mode & S_ISVTX) != 0;
+  const auto other = other_than_socket(directory);
+  if (!shared && !other) return Done{};
+  const std::string why = shared ? "is shared by all users" : "holds something else, " + *other;
+  return Error{
+      "socket directory", ENOTEMPTY, path + " " + why + ": give a directory of the switch's own", {}};
 }
 
 }  // namespace
@@ -56,6 +85,9 @@ Result<SocketDirectory> SocketDirectory::open(const std::string& path, mode_t mo
     return Error{"socket directory", EADDRINUSE, directory.path_ + " is served by another switch", {}};
   }
   const int fd = directory.lock_.get();
+  if (!made) {
+    if (auto checked = check_is_for_sockets(fd, directory.path_); !checked.ok()) return checked.error();
+  }
   if (group != kNoGroup && fchown(fd, static_cast<uid_t>(-1), group) < 0) {
     return Error::from_errno("chown " + path, errno);
   }

@@ -14,8 +14,8 @@ namespace ecdock::vde {
 class SocketDirectory {
  public:
   // Makes it if it is not there, gives it its mode and group, and removes the sockets that a switch has left
-  // which was killed. EADDRINUSE when another switch serves it; ENAMETOOLONG when the sockets' paths would be
-  // too long.
+  // which was killed. EADDRINUSE when another switch serves it; ENOTEMPTY when it was there and is
+  // not for a switch alone; ENAMETOOLONG when the sockets' paths would be too long.
   static Result<SocketDirectory> open(const std::string& path, mode_t mode, gid_t group);
 
   SocketDirectory(SocketDirectory&&) = default;

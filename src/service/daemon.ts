@@ -113,9 +113,9 @@ export class Daemon {
   async #restore(ipam: IpamDriver): Promise<void> {
     const { stateDir, socketRoot, log } = this.options
     await mkdir(stateDir, { recursive: true, mode: 0o700 })
-    await mkdir(socketRoot, { recursive: true })
+    const made = await mkdir(socketRoot, { recursive: true })
     // Others' programs connect to what is below, where each switch has permissions of its own.
-    await chmod(socketRoot, 0o755)
+    if (made !== undefined) await chmod(socketRoot, 0o755)
     const damaged = [...(await this.book.restore()), ...(await ipam.restore())]
     for (const { path, reason } of damaged)
       log.error({ path, reason }, 'a record cannot be used, and is left alone')

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DatagramSocket } from '../../src/kernel/datagram-socket.js'
 import type { VdeConnection } from '../../src/vde/connection.js'
 import { encodeRequest } from '../../src/vde/handshake.js'
+import { startSwitch } from '../../src/vde/switch-process.js'
 import {
   controlAnswers,
   nextFrame,
@@ -19,6 +21,7 @@ import {
 import { namedNamespace } from '../support/netns.js'
 import { patience } from '../support/patience.js'
 import { run, waitUntil } from '../support/process.js'
+import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { BROADCAST, frameOf } from '../support/vde.js'
 import { leavingNothing } from '../support/world.js'
@@ -206,6 +209,24 @@ hostileTest('it has less than 4 MB in memory with 100 idle ports', () =>
     assert.ok(Number(kilobytes) < 4096, `${kilobytes} kB`)
     await Promise.all(clients.map((client) => client.close()))
     await netns.remove()
+  }),
+)
+
+hostileTest("a directory that is not a switch's alone is refused, and stays as it was", () =>
+  leavingNothing(async () => {
+    const home = mkdtempSync(join(tmpdir(), 'switch-'))
+    chmodSync(home, 0o755)
+    const control = join(home, 'control')
+    writeFileSync(join(home, 'letter'), 'mine')
+    const files = await refusal(startSwitch({ dir: home, control }), 'VDE_START_FAILED')
+    assert.match(files.message, /holds something else, letter/)
+    assert.is(statSync(home).mode & 0o7777, 0o755)
+    rmSync(join(home, 'letter'))
+    chmodSync(home, 0o1777)
+    const shared = await refusal(startSwitch({ dir: home, control }), 'VDE_START_FAILED')
+    assert.match(shared.message, /shared by all users/)
+    assert.is(statSync(home).mode & 0o7777, 0o1777)
+    rmSync(home, { recursive: true })
   }),
 )
 

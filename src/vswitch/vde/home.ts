@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { EcdockError } from '../../errors.js'
 import { checkSocketDir } from '../../vde/socket-dir.js'
 import { type VswitchRecord, vswitchRecord } from '../record.js'
@@ -135,7 +135,11 @@ export async function listHomes(runDir: string): Promise<string[]> {
   return entries.flatMap((entry) => (entry.isDirectory() && NAME.test(entry.name) ? entry.name : [])).sort()
 }
 
-/** Whether this is the directory of a vswitch that was never finished, and not somebody else's of the same place. */
+/**
+ * Whether this is the directory of a vswitch that was never finished, and not somebody else's in the same place. One whose
+ * record is there and cannot be read was.
+ */
 export async function isUnfinished(runDir: string, name: string): Promise<boolean> {
-  return (await readRecord(runDir, name)) === undefined && (await holdsOnlyOurs(homeOf(runDir, name)))
+  const home = homeOf(runDir, name)
+  return !(await namesIn(home.dir)).includes(basename(home.record)) && (await holdsOnlyOurs(home))
 }
