@@ -1,9 +1,9 @@
 import { EcdockError } from '../src/errors.js'
 
 /** What can be measured alone: a kind of vswitch, kind `ovs` with up to a thousand ports, or the Docker drivers. */
-export type ScenarioName = 'bridge' | 'ovs' | 'ovs-scale' | 'docker'
+export type ScenarioName = 'bridge' | 'ovs' | 'ovs-scale' | 'vde' | 'docker'
 
-const SCENARIOS: readonly ScenarioName[] = ['bridge', 'ovs', 'ovs-scale', 'docker']
+const SCENARIOS: readonly ScenarioName[] = ['bridge', 'ovs', 'ovs-scale', 'vde', 'docker']
 
 export interface Arguments {
   /** A short run: it shows that everything works, and its figures say little. */
@@ -16,11 +16,12 @@ export interface Arguments {
   help: boolean
 }
 
-export const USAGE = `usage: npm run bench -- [--quick] [--only bridge|ovs|ovs-scale|docker] [--json [FILE]] [--plot FILE]
+export const USAGE = `usage: npm run bench -- [--quick] [--only bridge|ovs|ovs-scale|vde|docker] [--json [FILE]] [--plot FILE]
 
   --quick         a short run, to see that it works
   --only WHAT     only this kind of vswitch; ovs-scale is kind ovs with up to a thousand
-                  ports, docker what Docker waits for the drivers of ecdock-fast daemon
+                  ports, vde also what ecdock-switch carries, docker what Docker waits
+                  for the drivers of ecdock-fast daemon
   --json [FILE]   the report as JSON into FILE, or on stdout instead of the tables
   --plot FILE     a plot of the time for one port, as SVG
 

@@ -65,6 +65,7 @@ function describe({ operation, ports }: Task): string {
 
 const bridge = (operation: Operation, ports: 'one' | number): Task => ({ kind: 'bridge', operation, ports })
 const ovs = (operation: Operation, ports: 'one' | number): Task => ({ kind: 'ovs', operation, ports })
+const vde = (operation: Operation, ports: 'one' | number): Task => ({ kind: 'vde', operation, ports })
 
 const COMPARISONS: readonly Comparison[] = [
   overFloor(bridge('plug', 'one'), 'C floor', { atMost: 1.25 }),
@@ -90,6 +91,13 @@ const COMPARISONS: readonly Comparison[] = [
   fasterThan('ovs-docker', ovs('unplug', 100)),
   fasterThan('ip + ovs-vsctl', ovs('plug', 'one')),
   fasterThan('ip + ovs-vsctl', ovs('plug', 100)),
+  overFloor(vde('plug', 'one'), 'C floor', { atMost: 1.3 }),
+  overFloor(vde('plug', 1), 'C floor'),
+  overFloor(vde('plug', 100), 'C floor'),
+  overFloor(vde('unplug', 'one'), 'C floor'),
+  overFloor(vde('unplug', 100), 'C floor'),
+  fasterThan('docker-vde-plugin', vde('plug', 'one')),
+  fasterThan('docker-vde-plugin, moved', vde('plug', 'one'), { atLeast: 25 }),
 ]
 
 /** The ratios of medians that the results allow. */

@@ -1,5 +1,6 @@
 import { cpus, release } from 'node:os'
 import process from 'node:process'
+import { type DataPlaneFigure, dataPlaneRatios } from './dataplane/figures.js'
 import type { Result } from './measurements.js'
 import { run } from './program.js'
 import { type Ratio, ratios } from './ratios.js'
@@ -16,6 +17,8 @@ export interface Report {
   results: Result[]
   /** Kind ovs with up to a thousand ports. */
   scale: Figure[]
+  /** What VDE switches carry, and what of the machine they take for it. */
+  dataPlanes: DataPlaneFigure[]
   /** What Docker waits for its drivers. */
   calls: CallTime[]
   ratios: Ratio[]
@@ -54,20 +57,22 @@ export function machine(withOvs: boolean): Machine {
 export interface Findings {
   results: Result[]
   scale: Figure[]
+  dataPlanes: DataPlaneFigure[]
   calls: CallTime[]
   quick: boolean
   wholeProcess: WholeProcess | undefined
 }
 
-export function report({ results, scale, calls, quick, wholeProcess }: Findings): Report {
+export function report({ results, scale, dataPlanes, calls, quick, wholeProcess }: Findings): Report {
   return {
     date: new Date().toISOString(),
     machine: machine(results.some((result) => result.kind === 'ovs')),
     quick,
     results,
     scale,
+    dataPlanes,
     calls,
-    ratios: [...ratios(results), ...scaleRatios(scale)],
+    ratios: [...ratios(results), ...scaleRatios(scale), ...dataPlaneRatios(dataPlanes)],
     ...(wholeProcess && { wholeProcess }),
   }
 }

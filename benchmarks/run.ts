@@ -11,6 +11,7 @@ import * as bridge from './scenarios/bridge.js'
 import * as docker from './scenarios/docker.js'
 import * as ovs from './scenarios/ovs.js'
 import { ovsScale } from './scenarios/ovs-scale.js'
+import * as vde from './scenarios/vde.js'
 import { renderReport } from './table.js'
 import { createTargets } from './targets.js'
 import { missing, runInWorld, worldDirectory } from './world.js'
@@ -18,6 +19,7 @@ import { missing, runInWorld, worldDirectory } from './world.js'
 const PROGRAMS = {
   bridge: ['cc', 'ip', 'bash', 'unshare'],
   ovs: ['ovs-vsctl', 'ovs-docker', 'ovs-vswitchd', 'nsenter', 'ovs-ofctl', 'setpriv', 'uuidgen'],
+  vde: ['vde_switch', 'vde_plug2tap', 'nsenter'],
 }
 
 /** Exit status: 0 done, 1 an operation failed, 2 the command line was wrong, 3 something is missing. */
@@ -32,7 +34,7 @@ async function main(): Promise<number> {
     await measure(args, directory)
     return 0
   }
-  const lacking = missing([...PROGRAMS.bridge, ...(usesOvs(args) ? PROGRAMS.ovs : [])])
+  const lacking = missing(programsFor(args))
   if (lacking === undefined) return runInWorld(process.argv.slice(1))
   process.stderr.write(`${lacking}\n`)
   return 3
@@ -44,7 +46,8 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const ovsEffort = args.quick ? ovs.QUICK_EFFORT : ovs.EFFORT
   const scaleEffort = args.quick ? scale.QUICK_EFFORT : scale.EFFORT
   const runs = (name: ScenarioName) => args.scenarios.includes(name)
-  const few = Math.max(mostPorts(bridgeEffort), mostPorts(ovsEffort))
+  const vdeEffort = args.quick ? vde.QUICK_EFFORT : vde.EFFORT
+  const few = Math.max(...[bridgeEffort, ovsEffort, vdeEffort].map(mostPorts))
   createTargets(Math.max(few, runs('ovs-scale') ? scale.targetsFor(scaleEffort) : 0))
   const progress = showProgress()
   const wholeProcess = runs('bridge')
@@ -54,6 +57,7 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const figures = runs('ovs-scale')
     ? await ovsScale(scaleEffort, directory, measurements, progress)
     : undefined
+  const dataPlanes = runs('vde') ? await vde.vde(vdeEffort, directory, measurements, progress) : undefined
   const calls = runs('docker')
     ? await docker.driverCalls(args.quick ? docker.QUICK_EFFORT : docker.EFFORT, progress)
     : []
@@ -61,6 +65,7 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   const all = report({
     results: measurements.results(),
     scale: figures?.all() ?? [],
+    dataPlanes: dataPlanes?.all() ?? [],
     calls,
     quick: args.quick,
     wholeProcess,
@@ -71,8 +76,10 @@ async function measure(args: Arguments, directory: string): Promise<void> {
   process.stdout.write(args.json === '-' ? json : `\n${renderReport(all)}`)
 }
 
-function usesOvs({ scenarios }: Arguments): boolean {
-  return scenarios.some((name) => name.startsWith('ovs'))
+function programsFor({ scenarios }: Arguments): string[] {
+  const ovs = scenarios.some((name) => name.startsWith('ovs'))
+  const vde = scenarios.includes('vde')
+  return [...PROGRAMS.bridge, ...(ovs ? PROGRAMS.ovs : []), ...(vde ? PROGRAMS.vde : [])]
 }
 
 function mostPorts(effort: Effort): number {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import type { VswitchKind } from '../src/vswitch/vswitch.js'
+import type { DataPlaneFigure } from './dataplane/figures.js'
 import type { Operation, Result } from './measurements.js'
 import type { Ratio, Target } from './ratios.js'
 import type { Report } from './report.js'
@@ -27,16 +28,21 @@ export function renderReport(report: Report): string {
       (machine.ovs === undefined ? '' : ` · ${machine.ovs}`),
   ]
   if (report.quick) parts.push('A quick run: it shows that everything works, and its figures say little.')
-  for (const kind of ['bridge', 'ovs'] as const) {
+  for (const kind of ['bridge', 'ovs', 'vde'] as const) {
     for (const operation of ['plug', 'unplug'] as const)
       parts.push(...renderTimes(report.results, kind, operation))
   }
-  parts.push(...renderScale(report.scale), ...renderCalls(report.calls), renderRatios(report.ratios))
+  parts.push(
+    ...renderScale(report.scale),
+    ...renderDataPlanes(report.dataPlanes),
+    ...renderCalls(report.calls),
+    renderRatios(report.ratios),
+  )
   if (report.wholeProcess !== undefined) {
     const { cli, ip, samples } = report.wholeProcess
     parts.push(
-      `For information, from a shell: \`ecdock-fast plug\` as a whole process takes ${ms(cli)} ms, most of it the ` +
-        `start of node; the ip script takes ${ms(ip)} ms (medians of ${samples}).`,
+      `For information, from a shell: \`ecdock-fast plug\` as a whole process takes ${threeDigits(cli)} ms, most of it the ` +
+        `start of node; the ip script takes ${threeDigits(ip)} ms (medians of ${samples}).`,
     )
   }
   return `${[...parts, NOTES].join('\n\n')}\n`
@@ -51,7 +57,9 @@ function renderTimes(all: readonly Result[], kind: VswitchKind, operation: Opera
   for (const ports of sizes) {
     const cells = contestants.map((contestant) => {
       const found = results.find((result) => result.contestant === contestant && result.ports === ports)
-      return found === undefined ? '' : `${ms(found.ms.median)} (${ms(found.ms.p99)}) ×${found.ms.samples}`
+      return found === undefined
+        ? ''
+        : `${threeDigits(found.ms.median)} (${threeDigits(found.ms.p99)}) ×${found.ms.samples}`
     })
     table.push([ports === 'one' ? 'one by one' : `${ports} in bulk`, ...cells])
   }
@@ -65,7 +73,7 @@ function renderScale(figures: readonly Figure[]): string[] {
     table.push([
       meaning,
       contestant,
-      `${ms(time.median)} (${ms(time.min)}) ×${time.samples}`,
+      `${threeDigits(time.median)} (${threeDigits(time.min)}) ×${time.samples}`,
       each ? 'each' : 'whole',
       renderTarget(target),
       verdict(met),
@@ -74,11 +82,25 @@ function renderScale(figures: readonly Figure[]): string[] {
   return [`${table.toString()}\nms: median (least) ×samples`]
 }
 
+function renderDataPlanes(figures: readonly DataPlaneFigure[]): string[] {
+  if (figures.length === 0) return []
+  const contestants = [...new Set(figures.map(({ contestant }) => contestant))]
+  const table = plainTable(['vde: data plane', 'unit', ...contestants], contestants.length + 2)
+  for (const [task, { meaning, unit }] of new Map(figures.map((figure) => [figure.task, figure]))) {
+    const cells = contestants.map((contestant) => {
+      const found = figures.find((figure) => figure.task === task && figure.contestant === contestant)
+      return found === undefined ? '' : `${threeDigits(found.value.median)} ×${found.value.samples}`
+    })
+    table.push([meaning, unit, ...cells])
+  }
+  return [`${table.toString()}\nmedian ×samples`]
+}
+
 function renderCalls(calls: readonly CallTime[]): string[] {
   if (calls.length === 0) return []
   const table = plainTable(['call of a Docker driver', 'ms', 'target', ''], 2)
   for (const { method, ms: time, target, met } of calls) {
-    const times = `${ms(time.median)} (${ms(time.p99)}) ×${time.samples}`
+    const times = `${threeDigits(time.median)} (${threeDigits(time.p99)}) ×${time.samples}`
     table.push([method, times, renderTarget(target), verdict(met)])
   }
   return [`${table.toString()}\nms: median (p99) ×samples, over the plugin's socket`]
@@ -103,7 +125,7 @@ function renderTarget(target: Target | undefined): string {
 }
 
 /** Three digits that matter. */
-function ms(value: number): string {
+function threeDigits(value: number): string {
   if (value >= 100) return value.toFixed(0)
   return value >= 10 ? value.toFixed(1) : value.toFixed(2)
 }

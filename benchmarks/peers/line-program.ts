@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 
 /**
  * A program that runs as long as the benchmark does, takes one command a line, times it by itself and
- * answers with one line, the ns that it took. So nobody pays for the start of a process but those who start
+ * answers with one line, a whole number: the ns that it took, or what else it has measured. So nobody pays for the start of a process but those who start
  * processes to do the work.
  */
 export class LineProgram {
@@ -28,13 +28,18 @@ export class LineProgram {
 
   /** How many ms the command took. Throws when the program ends instead of answering. */
   async ask(command: string): Promise<number> {
+    return (await this.number(command)) / 1e6
+  }
+
+  /** The answer as it is. Throws as {@link ask}. */
+  async number(command: string): Promise<number> {
     this.#child.stdin.write(`${command}\n`)
     const answer = await this.#answers.next()
     if (answer.done === true) {
       throw new Error(`${this.#command}: "${command}" failed: ${this.#errors.trim() || 'no reason given'}`)
     }
     if (!/^\d+$/.test(answer.value)) throw new Error(`${this.#command}: "${command}" gave ${answer.value}`)
-    return Number(answer.value) / 1e6
+    return Number(answer.value)
   }
 
   async close(): Promise<void> {

@@ -6,8 +6,8 @@ import { LineProgram } from './line-program.js'
 import { createOvsBridge } from './ovs-bridge.js'
 
 /** A script in benchmarks/peers that answers `plug FIRST COUNT` and `unplug FIRST COUNT`. */
-function script(name: ContestantName, file: string, bridge: string, env: NodeJS.ProcessEnv): Contestant {
-  const child = new LineProgram('bash', [sourcePath(`benchmarks/peers/${file}`), bridge, TARGET_NAMES], env)
+function script(name: ContestantName, file: string, vswitch: string, env: NodeJS.ProcessEnv): Contestant {
+  const child = new LineProgram('bash', [sourcePath(`benchmarks/peers/${file}`), vswitch, TARGET_NAMES], env)
   return {
     name,
     slow: true,
@@ -46,4 +46,14 @@ export function ovsDocker(env: NodeJS.ProcessEnv, directory: string, pids: strin
     PATH: `${programs}:${env.PATH ?? process.env.PATH}`,
     TARGET_PIDS: pids,
   })
+}
+
+/**
+ * What docker-vde-plugin does in Join, on the vde_switch whose sockets are in the directory; with `moved`, also what Docker
+ * does with the tap that it gets, until that is in the target.
+ */
+export function dockerVdePlugin(directory: string, moved: boolean): Contestant {
+  const name = moved ? 'docker-vde-plugin, moved' : 'docker-vde-plugin'
+  const env = { ...process.env, STEPS: moved ? 'all' : 'own' }
+  return script(name, 'docker-vde-plugin.sh', directory, env)
 }

@@ -19,7 +19,7 @@ const PACKAGES = {
   'doctest-dev': file('/usr/include/doctest/doctest.h'),
   'openvswitch-switch': () => onPath('ovs-vswitchd') && onPath('ovsdb-server') && onPath('ovs-vsctl'),
   'docker.io': program('dockerd'),
-  vde2: () => onPath('vde_switch') && onPath('vde_plug') && onPath('dpipe'),
+  vde2: () => onPath('vde_switch') && onPath('vde_plug') && onPath('vde_plug2tap') && onPath('dpipe'),
   iproute2: program('ip'),
   'iputils-ping': program('ping'),
   iptables: program('iptables'),
@@ -77,7 +77,7 @@ export const PROFILES = {
     'qemu-system-x86',
     'kmod',
   ],
-  bench: [...BUILD, 'gcc', 'openvswitch-switch', 'iproute2', 'uuid-runtime', 'util-linux'],
+  bench: [...BUILD, 'gcc', 'openvswitch-switch', 'vde2', 'iproute2', 'uuid-runtime', 'util-linux'],
 }
 
 /** What apt may take away in exchange: busybox-static is busybox, linked statically. */

@@ -61,7 +61,7 @@ test('samples are left in their order', () => {
 test('without arguments everything is measured', () => {
   assert.equal(parseArguments([]), {
     quick: false,
-    scenarios: ['bridge', 'ovs', 'ovs-scale', 'docker'],
+    scenarios: ['bridge', 'ovs', 'ovs-scale', 'vde', 'docker'],
     help: false,
   })
 })
@@ -77,7 +77,14 @@ test('--only chooses one scenario', () => {
   assert.equal(parseArguments(['--only', 'ovs-scale']).scenarios, ['ovs-scale'])
 })
 
-for (const argv of [['--only', 'vde'], ['--only'], ['--plot'], ['--plot', '--quick'], ['fast'], ['--fast']]) {
+for (const argv of [
+  ['--only', 'switch'],
+  ['--only'],
+  ['--plot'],
+  ['--plot', '--quick'],
+  ['fast'],
+  ['--fast'],
+]) {
   test(`${argv.join(' ')} is refused`, () => {
     assert.throws(
       () => parseArguments(argv),
@@ -106,6 +113,7 @@ function reportOf(measurements: Measurements): Report {
     quick: false,
     results,
     scale: [],
+    dataPlanes: [],
     calls: [],
     ratios: ratios(results),
   }
