@@ -17,7 +17,8 @@
       "type": "executable",
       "sources": ["<!@(node native/sources.cjs switch)"],
       "defines": ["ECDOCK_VERSION=\"<!(node -p \"require('./package.json').version\")\""],
-      "ldflags": ["<!@(node native/sources.cjs ldflags)"]
+      # The C++ library as a shared object would be most of what the process keeps in memory.
+      "ldflags": ["<!@(${CXX:-g++} -print-file-name=libstdc++.a | grep -q ^/ && echo -static-libstdc++ -static-libgcc || true)"]
     }
   ]
 }

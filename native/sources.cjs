@@ -1,6 +1,5 @@
 // Tells node-gyp, which reads binding.gyp, of which sources each target is made: `node sources.cjs addon|switch`. The list
-// itself is sources.txt, which native/CMakeLists.txt reads, too. `node sources.cjs ldflags` prints how to link the switch.
-const { spawnSync } = require('node:child_process')
+// itself is sources.txt, which native/CMakeLists.txt reads, too.
 const { readFileSync } = require('node:fs')
 const { join } = require('node:path')
 
@@ -16,11 +15,6 @@ const printed = {
     sources
       .filter((source) => ofSwitch(source) || SHARED.includes(source))
       .map((source) => `native/${source}`),
-  // The C++ library as a shared object would be most of what the process keeps in memory.
-  ldflags: () => {
-    const found = spawnSync(process.env.CXX || 'g++', ['-print-file-name=libstdc++.a'], { encoding: 'utf8' })
-    return found.stdout?.startsWith('/') ? ['-static-libstdc++', '-static-libgcc'] : []
-  },
 }
 
 console.log(printed[process.argv[2]]().join('\n'))
