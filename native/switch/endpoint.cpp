@@ -51,6 +51,8 @@ void Endpoint::deliver(Frame& frame, size_t most) {
   }
   ++counters_.rx_packets;
   counters_.rx_bytes += frame.size;
+  if (asked_) loop_.answered();
+  asked_ = false;
   sink_.forward(*this, frame);
 }
 
@@ -61,6 +63,7 @@ void Endpoint::transmit(std::span<const iovec> parts, size_t payload) {
       written = writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
     } while (written < 0 && errno == EINTR);
     if (written >= 0) {
+      asked_ = true;
       ++counters_.tx_packets;
       counters_.tx_bytes += payload;
       return;

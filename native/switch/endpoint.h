@@ -119,6 +119,7 @@ class Endpoint : public Watcher {
   Identity identity_;
   Counters counters_;
   TransmitQueue queue_;
+  bool asked_ = false;  // a frame was sent, and none has come since
   bool writing_ = false;
   bool reading_ = true;
   size_t flushed_ = 0;                // frames, since it last held somebody back

@@ -71,18 +71,22 @@ void EventLoop::run() {
 }
 
 int EventLoop::wait() {
+  const int64_t begin = nanoseconds();
+  int64_t waited = 0;
+  int ready = 0;
   if (eagerness_.worth_a_look()) {
-    const int64_t begin = nanoseconds();
-    int ready = 0;
-    int64_t waited = 0;
     do {
       ready = epoll_wait(epoll_.get(), events_.data(), kBatch, 0);
       waited = nanoseconds() - begin;
     } while (ready == 0 && waited < Eagerness::kLook);
-    eagerness_.looked(ready > 0);
-    if (ready != 0) return ready;
+    if (ready == 0) eagerness_.looked_in_vain();
   }
-  return epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
+  if (ready == 0) {
+    ready = epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
+    waited = nanoseconds() - begin;
+  }
+  eagerness_.waited(waited);
+  return ready;
 }
 
 void EventLoop::look_at_clock() {

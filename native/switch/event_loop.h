@@ -44,6 +44,9 @@ class EventLoop {
   // Seconds since the system was started, as of the latest events.
   uint32_t seconds() const { return static_cast<uint32_t>(now_ms_ / 1000); }
 
+  // To be told of frames that answer others (eagerness.h).
+  void answered() { eagerness_.answered(); }
+
   // Until stop().
   void run();
   void stop() { running_ = false; }
