@@ -62,7 +62,7 @@ export async function compareDataPlanes(
     figures.add('clients', plane.name, (await load.vde(plane.directory, effort.clientsMs)) / 1000)
   })
   await inTurns('flood ping', rivals, async ({ plane, load }) => {
-    figures.add('echo', plane.name, await load.echo(effort.echoes))
+    figures.add('echo', plane.name, (await load.echo(effort.echoes)) / 1000)
   })
   for (const { plane, load } of joined) {
     await load.close()
