@@ -75,11 +75,11 @@ void Cable::drop_connection() {
 
 Fd Cable::take_tap() { return tap_->stop(); }
 
-void Cable::forward(Endpoint& from, Frame& frame) {
+void Cable::forward(Endpoint& from, std::span<Frame> frames) {
   if (&from == remote_.get()) {
-    tap_->send(frame);
+    tap_->send(frames);
   } else if (remote_) {
-    remote_->send(frame);
+    remote_->send(frames);
   }
 }
 

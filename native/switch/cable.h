@@ -33,7 +33,7 @@ class Cable : public FrameSink {
   // Takes the tap's descriptor out, to be closed.
   Fd take_tap();
 
-  void forward(Endpoint& from, Frame& frame) override;
+  void forward(Endpoint& from, std::span<Frame> frames) override;
   void lost(Endpoint& endpoint, const std::string& reason) override;
 
   PortNumber number() const { return tap_->port; }

@@ -48,42 +48,58 @@ Batch& batch() {
 DatagramEndpoint::DatagramEndpoint(EventLoop& loop, FrameSink& sink, Fd fd, Identity identity)
     : Endpoint(loop, sink, std::move(fd), std::move(identity)) {}
 
-void DatagramEndpoint::send(Frame& frame) {
-  if (frame.plain()) {
-    const iovec whole{frame.bytes, frame.size};
-    transmit({&whole, 1}, frame.size);
-  } else {
-    transmit_divided(frame);
+void DatagramEndpoint::send(std::span<Frame> frames) {
+  std::array<iovec, kBatch> whole;
+  size_t count = 0;
+  const auto send_whole = [&] {
+    if (count == 1) {
+      transmit({whole.data(), 1}, whole[0].iov_len);
+    } else if (count > 1) {
+      transmit_all({whole.data(), count});
+    }
+    count = 0;
+  };
+  for (const Frame& frame : frames) {
+    if (frame.plain()) {
+      whole[count++] = iovec{frame.bytes, frame.size};
+      if (count == whole.size()) send_whole();
+    } else {
+      send_whole();
+      transmit_divided(frame);
+    }
   }
+  send_whole();
 }
 
 void DatagramEndpoint::receive() {
+  static std::array<Frame, kBatch> frames;
   for (int batches = 0; batches < kBatchesAtOnce && !stopped(); ++batches) {
     const int count = batch().receive(fd());
     // An error, such as that the client has connected its socket anew, is told once and means no more.
     if (count <= 0) return;
-    for (int i = 0; i < count && !stopped(); ++i) {
+    size_t accepted = 0;
+    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
       // libvdeplug 2 sends an empty one when it closes.
       if (batch().size(i) == 0) continue;
-      Frame frame{batch().frame(i), batch().size(i), {}};
-      deliver(frame, kMaxFrame);
+      const Frame frame{batch().frame(i), batch().size(i), {}};
+      if (accept(frame, kMaxFrame)) frames[accepted++] = frame;
     }
+    deliver({frames.data(), accepted});
     if (yields_to_congestion() || static_cast<size_t>(count) < kBatch) return;
   }
 }
 
-size_t DatagramEndpoint::write_queued(std::span<const iovec> frames) {
+Endpoint::Written DatagramEndpoint::write_frames(std::span<const iovec> frames) {
   static std::array<mmsghdr, 64> messages{};
   const size_t count = std::min(frames.size(), messages.size());
+  if (count == 0) return {};
   for (size_t i = 0; i < count; ++i) {
     messages[i].msg_hdr.msg_iov = const_cast<iovec*>(&frames[i]);
     messages[i].msg_hdr.msg_iovlen = 1;
   }
   const int sent = sendmmsg(fd(), messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent >= 0) return static_cast<size_t>(sent);
-  if (errno == EAGAIN || errno == EINTR || count == 0) return 0;
-  drop();
-  return 1;
+  if (sent >= 0) return {static_cast<size_t>(sent), false};
+  return {0, errno != EAGAIN && errno != EINTR};
 }
 
 }  // namespace ecdock::vde

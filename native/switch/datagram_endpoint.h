@@ -9,11 +9,11 @@ class DatagramEndpoint : public Endpoint {
  public:
   DatagramEndpoint(EventLoop& loop, FrameSink& sink, Fd fd, Identity identity);
 
-  void send(Frame& frame) override;
+  void send(std::span<Frame> frames) override;
   void receive() override;
 
  protected:
-  size_t write_queued(std::span<const iovec> frames) override;
+  Written write_frames(std::span<const iovec> frames) override;
 };
 
 }  // namespace ecdock::vde

@@ -1,5 +1,7 @@
 #include "switch/endpoint.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 namespace ecdock::vde {
@@ -44,47 +46,66 @@ void Endpoint::on_ready(uint32_t events) {
   if (!stopped() && (events & ~EPOLLOUT)) receive();
 }
 
-void Endpoint::deliver(Frame& frame, size_t most) {
+bool Endpoint::accept(const Frame& frame, size_t most) {
   if (frame.size < kEthernetHeader || frame.size > most) {
     drop();
-    return;
+    return false;
   }
   ++counters_.rx_packets;
   counters_.rx_bytes += frame.size;
   if (asked_) loop_.answered();
   asked_ = false;
-  sink_.forward(*this, frame);
+  return true;
 }
 
-void Endpoint::transmit(std::span<const iovec> parts, size_t payload) {
+void Endpoint::deliver(std::span<Frame> frames) {
+  if (!frames.empty()) sink_.forward(*this, frames);
+}
+
+void Endpoint::transmit(std::span<const iovec> parts, size_t payload, size_t packets) {
   if (queue_.empty()) {
     ssize_t written = 0;
     do {
-      written = writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
+      // Of one part it is the shorter way through the kernel.
+      written = parts.size() == 1 ? write(fd_.get(), parts[0].iov_base, parts[0].iov_len)
+                                  : writev(fd_.get(), parts.data(), static_cast<int>(parts.size()));
     } while (written < 0 && errno == EINTR);
-    if (written >= 0) {
-      asked_ = true;
-      ++counters_.tx_packets;
-      counters_.tx_bytes += payload;
-      return;
-    }
+    if (written >= 0) return count_sent(payload, packets);
     // Anything else means that the device is down or the receiver gone, which is seen elsewhere.
-    if (errno != EAGAIN) {
+    if (errno != EAGAIN) return drop(packets);
+  }
+  queue(parts, payload, packets);
+}
+
+void Endpoint::transmit_all(std::span<const iovec> frames) {
+  while (queue_.empty() && !frames.empty()) {
+    const Written written = write_frames(frames);
+    for (const iovec& frame : frames.first(written.frames)) count_sent(frame.iov_len);
+    frames = frames.subspan(written.frames);
+    if (written.refused) {
       drop();
-      return;
+      frames = frames.subspan(1);
+    } else if (written.frames == 0) {
+      break;
     }
   }
-  if (!queue_.push(parts)) {
-    drop();
-    return;
-  }
-  ++counters_.tx_packets;
-  counters_.tx_bytes += payload;
+  for (const iovec& frame : frames) queue({&frame, 1}, frame.iov_len, 1);
+}
+
+void Endpoint::queue(std::span<const iovec> parts, size_t payload, size_t packets) {
+  if (!queue_.push(parts)) return drop(packets);
+  count_sent(payload, packets);
   if (queue_.frames() > kLongQueue && flushed_ > kLongQueue / 2) sink_.congested = this;
   if (!writing_) {
     writing_ = true;
     update();
   }
+}
+
+void Endpoint::count_sent(size_t payload, size_t packets) {
+  asked_ = true;
+  counters_.tx_packets += packets;
+  counters_.tx_bytes += payload;
 }
 
 void Endpoint::transmit_divided(const Frame& frame) {
@@ -102,7 +123,9 @@ void Endpoint::transmit_divided(const Frame& frame) {
 void Endpoint::flush() {
   static std::vector<iovec> frames;
   queue_.front(frames, kFlush);
-  const size_t taken = write_queued(frames);
+  const Written written = write_frames(frames);
+  if (written.refused) drop();
+  const size_t taken = written.frames + (written.refused ? 1 : 0);
   queue_.pop(taken);
   flushed_ += taken;
   if (queue_.frames() <= kShortQueue) let_go();
@@ -112,16 +135,16 @@ void Endpoint::flush() {
   }
 }
 
-size_t Endpoint::write_queued(std::span<const iovec> frames) {
-  size_t taken = 0;
+Endpoint::Written Endpoint::write_frames(std::span<const iovec> frames) {
+  Written written;
   for (const iovec& frame : frames) {
-    if (writev(fd_.get(), &frame, 1) < 0) {
-      if (errno == EAGAIN || errno == EINTR) return taken;
-      drop();
+    if (write(fd_.get(), frame.iov_base, frame.iov_len) < 0) {
+      written.refused = errno != EAGAIN && errno != EINTR;
+      break;
     }
-    ++taken;
+    ++written.frames;
   }
-  return taken;
+  return written;
 }
 
 void Endpoint::update() {

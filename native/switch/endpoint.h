@@ -24,8 +24,9 @@ class Endpoint;
 class FrameSink {
  public:
   virtual ~FrameSink() = default;
-  // The frame is the sink's to change, and its buffer the endpoint's again afterwards.
-  virtual void forward(Endpoint& from, Frame& frame) = 0;
+  // Frames that were received one after the other. They are the sink's to change, and their buffers the
+  // endpoint's again afterwards.
+  virtual void forward(Endpoint& from, std::span<Frame> frames) = 0;
   // The endpoint can neither send nor receive any more, because its device or socket is gone.
   virtual void lost(Endpoint& endpoint, const std::string& reason) = 0;
 
@@ -66,8 +67,8 @@ class Endpoint : public Watcher {
   // The endpoint receives and sends nothing from here on; gives its descriptor back, to be closed.
   Fd stop();
 
-  // Sends the frame, or queues a copy of it, or drops it. The frame's headroom may be written to.
-  virtual void send(Frame& frame) = 0;
+  // Sends each frame, or queues a copy of it, or drops it. Their headroom may be written to.
+  virtual void send(std::span<Frame> frames) = 0;
   // Forwards what is still there to be received; bounded.
   virtual void receive() = 0;
 
@@ -87,18 +88,27 @@ class Endpoint : public Watcher {
 
  protected:
   int fd() const { return fd_.get(); }
-  // Gives a received frame to the sink, or drops it when it is no frame.
-  void deliver(Frame& frame, size_t most);
-  // One frame in parts, ready to be written. `payload` is its size in the counters.
-  void transmit(std::span<const iovec> parts, size_t payload);
+  // Counts a received frame, or drops it when it is none, or larger than `most`.
+  bool accept(const Frame& frame, size_t most);
+  // Gives received frames to the sink.
+  void deliver(std::span<Frame> frames);
+  // One frame in parts, ready to be written, or several that were joined. `payload` is their size in the
+  // counters.
+  void transmit(std::span<const iovec> parts, size_t payload, size_t packets = 1);
+  // Whole frames.
+  void transmit_all(std::span<const iovec> frames);
   // The frame as whole frames without offload, one write each.
   void transmit_divided(const Frame& frame);
-  void drop() { ++counters_.drops; }
+  void drop(size_t packets = 1) { counters_.drops += packets; }
   void lose(const std::string& reason);
   FrameSink& sink() { return sink_; }
 
-  // Writes queued frames until one would block; returns how many were taken off.
-  virtual size_t write_queued(std::span<const iovec> frames);
+  struct Written {
+    size_t frames = 0;
+    bool refused = false;  // the one after them, for good
+  };
+  // Writes frames until one would block. None written, and none refused: that was the first one.
+  virtual Written write_frames(std::span<const iovec> frames);
   bool stopped() const { return !fd_.valid(); }
 
   // To be called after each batch: receives no more for a moment when what came goes to a receiver that is
@@ -108,6 +118,8 @@ class Endpoint : public Watcher {
   bool yields_to_congestion();
 
  private:
+  void queue(std::span<const iovec> parts, size_t payload, size_t packets);
+  void count_sent(size_t payload, size_t packets = 1);
   void flush();
   void update();
   void hold_back(Endpoint& source);

@@ -3,35 +3,11 @@
 #include <algorithm>
 
 #include "switch/checksum.h"
+#include "switch/internet_headers.h"
 
 namespace ecdock::vde {
 
 namespace {
-
-constexpr size_t kTcpHeader = 20;
-constexpr size_t kTcpSequence = 4;
-constexpr size_t kTcpDataOffset = 12;
-constexpr size_t kTcpFlags = 13;
-constexpr size_t kTcpChecksum = 16;
-constexpr uint8_t kTcpFin = 0x01;
-constexpr uint8_t kTcpPush = 0x08;
-constexpr uint8_t kTcpCwr = 0x80;
-
-constexpr size_t kUdpHeader = 8;
-constexpr size_t kUdpLength = 4;
-constexpr size_t kUdpChecksum = 6;
-
-constexpr size_t kIpv4Header = 20;
-constexpr size_t kIpv4Length = 2;
-constexpr size_t kIpv4Identification = 4;
-constexpr size_t kIpv4Checksum = 10;
-constexpr size_t kIpv6Header = 40;
-constexpr size_t kIpv6Length = 4;
-
-constexpr uint16_t kEtherTypeIpv4 = 0x0800;
-constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
-constexpr uint16_t kEtherType8021q = 0x8100;
-constexpr uint16_t kEtherType8021ad = 0x88a8;
 
 // Zero means in UDP that there is none; both stand for the same sum.
 uint16_t finished(uint16_t sum) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "switch/vlan_tag.h"
 
@@ -12,6 +13,9 @@ namespace {
 Error refusal(int err, std::string message) { return Error{"switch", err, std::move(message), {}}; }
 
 bool is_group(const uint8_t* mac) { return mac[0] & 1; }
+
+// Both addresses, which are what a frame begins with.
+bool same_stations(const Frame& a, const Frame& b) { return std::memcmp(a.bytes, b.bytes, 12) == 0; }
 
 }  // namespace
 
@@ -198,28 +202,42 @@ Status Switch::set_tagged_vlan(PortNumber number, uint16_t vlan, bool member) {
   return Done{};
 }
 
-void Switch::forward(Endpoint& from, Frame& frame) {
+void Switch::forward(Endpoint& from, std::span<Frame> frames) {
   Port& port = *ports_[from.port];
   if (hub_) {
     for (Port* const other : active_) {
-      if (other != &port) send_to(*other, frame);
+      if (other != &port) send_to(*other, frames);
     }
   } else if (vlans_.size() > 1 || port.untagged_vlan != 0) {
-    forward_in_vlan(port, frame);
+    for (Frame& frame : frames) forward_in_vlan(port, frame);
   } else {
-    forward_as_is(port, frame, vlan_of(frame).value_or(0));
+    forward_as_is(port, frames);
   }
 }
 
-void Switch::forward_as_is(Port& from, Frame& frame, uint16_t vlan) {
-  const PortNumber to = look_up(from, frame, vlan);
+// What goes from one station to another is looked up once.
+void Switch::forward_as_is(Port& from, std::span<Frame> frames) {
+  while (!frames.empty()) {
+    const uint16_t vlan = vlan_of(frames[0]).value_or(0);
+    size_t run = 1;
+    while (run < frames.size() && same_stations(frames[0], frames[run]) &&
+           vlan_of(frames[run]).value_or(0) == vlan) {
+      ++run;
+    }
+    forward_run(from, frames.first(run), vlan);
+    frames = frames.subspan(run);
+  }
+}
+
+void Switch::forward_run(Port& from, std::span<Frame> frames, uint16_t vlan) {
+  const PortNumber to = look_up(from, frames[0], vlan);
   if (to == from.number) return;
   if (to != ForwardingTable::kNoPort) {
-    send_to(*ports_[to], frame);
+    send_to(*ports_[to], frames);
     return;
   }
   for (Port* const other : active_) {
-    if (other != &from && other->untagged_vlan == 0) send_to(*other, frame);
+    if (other != &from && other->untagged_vlan == 0) send_to(*other, frames);
   }
 }
 
@@ -269,11 +287,11 @@ void Switch::send_in_vlan(Port& port, Frame& frame, uint16_t vlan, bool& tagged)
   if (wants_tag && !tagged) push_vlan_tag(frame, vlan);
   if (!wants_tag && tagged) pop_vlan_tag(frame);
   tagged = wants_tag;
-  send_to(port, frame);
+  send_to(port, {&frame, 1});
 }
 
-void Switch::send_to(Port& port, Frame& frame) {
-  for (const auto& endpoint : port.endpoints) endpoint->send(frame);
+void Switch::send_to(Port& port, std::span<Frame> frames) {
+  for (const auto& endpoint : port.endpoints) endpoint->send(frames);
 }
 
 }  // namespace ecdock::vde

@@ -41,7 +41,7 @@ class Switch : public FrameSink {
   // Takes an endpoint out, and gives it back with its descriptor.
   std::unique_ptr<Endpoint> detach(Endpoint& endpoint, const std::string& reason);
 
-  void forward(Endpoint& from, Frame& frame) override;
+  void forward(Endpoint& from, std::span<Frame> frames) override;
   void lost(Endpoint& endpoint, const std::string& reason) override;
 
   Port* port(PortNumber number);
@@ -77,10 +77,11 @@ class Switch : public FrameSink {
  private:
   Port& need_port(PortNumber number);
   void drop_unused(PortNumber number);
-  void send_to(Port& port, Frame& frame);
+  void send_to(Port& port, std::span<Frame> frames);
   // `tagged`: whether the frame carries the VLAN's tag now.
   void send_in_vlan(Port& port, Frame& frame, uint16_t vlan, bool& tagged);
-  void forward_as_is(Port& from, Frame& frame, uint16_t vlan);
+  void forward_as_is(Port& from, std::span<Frame> frames);
+  void forward_run(Port& from, std::span<Frame> frames, uint16_t vlan);
   void forward_in_vlan(Port& from, Frame& frame);
   // Where the frame goes: to one port, to all (kNoPort), or to nobody (the port where it came from).
   PortNumber look_up(const Port& from, const Frame& frame, uint16_t vlan);

@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 
+#include "switch/coalescer.h"
+
 // Since Linux 6.2; older headers lack them.
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -19,11 +21,39 @@ namespace ecdock::vde {
 namespace {
 
 // For each time that it is told, so that other ports have their turn.
-constexpr int kFramesAtOnce = 64;
+constexpr size_t kFramesAtOnce = 64;
 constexpr size_t kBytesAtOnce = 512 * 1024;
 
-// One for all taps: a frame is forwarded before the next one is read.
-alignas(16) std::array<uint8_t, kHeadroom + kMaxSegment + 1> buffer;
+// The frames that were read one after the other, in one buffer for all taps: they are forwarded before
+// another tap is read. Memory that no frame has been in yet costs nothing.
+class Batch {
+ public:
+  // Where the next frame is read to, with kHeadroom before it and room for the longest.
+  uint8_t* room() { return buffer_.data() + used_ + kHeadroom; }
+  void add(const Frame& frame) {
+    frames_[count_++] = frame;
+    used_ += (kHeadroom + frame.size + 15) / 16 * 16;
+  }
+  bool full() const {
+    return count_ == frames_.size() || buffer_.size() - used_ < kHeadroom + kMaxSegment + 1;
+  }
+  // Empties it; the frames stay where they are until the next one is read.
+  std::span<Frame> take() {
+    const std::span<Frame> taken(frames_.data(), count_);
+    used_ = 0;
+    count_ = 0;
+    return taken;
+  }
+
+ private:
+  alignas(16) std::array<uint8_t, 192 * 1024> buffer_;
+  size_t used_ = 0;
+  std::array<Frame, kFramesAtOnce> frames_;
+  size_t count_ = 0;
+};
+
+Batch batch;
+Coalescer coalescer;
 
 Status allow_offload(int fd, bool offload) {
   const int size = sizeof(Offload);
@@ -71,7 +101,21 @@ Result<Tap> Tap::open(const std::string& name, bool offload) {
 TapEndpoint::TapEndpoint(EventLoop& loop, FrameSink& sink, Tap tap, Identity identity)
     : Endpoint(loop, sink, std::move(tap.fd), std::move(identity)), offload_(tap.offload) {}
 
-void TapEndpoint::send(Frame& frame) {
+void TapEndpoint::send(std::span<Frame> frames) {
+  while (!frames.empty()) {
+    const size_t joined = offload_ ? coalescer.join(frames) : 1;
+    if (joined > 1) {
+      size_t bytes = 0;
+      for (const Frame& frame : frames.first(joined)) bytes += frame.size;
+      transmit(coalescer.parts(), bytes, joined);
+    } else {
+      send_one(frames.front());
+    }
+    frames = frames.subspan(joined);
+  }
+}
+
+void TapEndpoint::send_one(Frame& frame) {
   if (offload_) {
     uint8_t* const begin = frame.bytes - sizeof(Offload);
     std::memcpy(begin, &frame.offload, sizeof(Offload));
@@ -87,25 +131,34 @@ void TapEndpoint::send(Frame& frame) {
 
 void TapEndpoint::receive() {
   const size_t header = offload_ ? sizeof(Offload) : 0;
-  uint8_t* const begin = buffer.data() + kHeadroom - header;
+  size_t count = 0;
   size_t bytes = 0;
-  for (int frames = 0; frames < kFramesAtOnce && bytes < kBytesAtOnce && !stopped(); ++frames) {
-    const ssize_t size = read(fd(), begin, kMaxSegment + 1 + header);
+  while (count < kFramesAtOnce && bytes < kBytesAtOnce && !stopped()) {
+    uint8_t* const room = batch.room();
+    const ssize_t size = read(fd(), room - header, kMaxSegment + 1 + header);
+    if (size < 0 && errno == EINTR) continue;
     if (size < 0) {
-      if (errno == EINTR) continue;
       // The interface was deleted, by hand or with its namespace. Down it only has nothing to read.
-      if (errno == EBADFD || errno == EFAULT) lose("the interface was deleted");
-      return;
+      const bool gone = errno == EBADFD || errno == EFAULT;
+      deliver(batch.take());
+      if (gone) lose("the interface was deleted");
+      break;
     }
+    ++count;
     if (static_cast<size_t>(size) < header) {
       drop();
       continue;
     }
-    Frame frame{buffer.data() + kHeadroom, static_cast<size_t>(size) - header, {}};
-    if (offload_) std::memcpy(&frame.offload, begin, header);
+    Frame frame{room, static_cast<size_t>(size) - header, {}};
+    if (offload_) std::memcpy(&frame.offload, room - header, header);
     bytes += frame.size;
-    deliver(frame, frame.offload.divided() ? kMaxFrame : kMaxSegment);
+    if (!accept(frame, frame.offload.divided() ? kMaxFrame : kMaxSegment)) continue;
+    batch.add(frame);
+    // One that comes alone waits for no other, and what the kernel left whole is a batch by itself.
+    if (!bursting_ || !frame.offload.divided() || batch.full()) deliver(batch.take());
   }
+  deliver(batch.take());
+  bursting_ = count > 1;
 }
 
 }  // namespace ecdock::vde

@@ -22,12 +22,15 @@ class TapEndpoint : public Endpoint {
  public:
   TapEndpoint(EventLoop& loop, FrameSink& sink, Tap tap, Identity identity);
 
-  void send(Frame& frame) override;
+  void send(std::span<Frame> frames) override;
   void receive() override;
   bool offload() const override { return offload_; }
 
  private:
+  void send_one(Frame& frame);
+
   const bool offload_;
+  bool bursting_ = false;  // when it was read last, there was more than one frame
 };
 
 }  // namespace ecdock::vde

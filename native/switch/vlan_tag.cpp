@@ -1,10 +1,11 @@
 #include "switch/vlan_tag.h"
 
+#include "switch/internet_headers.h"
+
 namespace ecdock::vde {
 
 namespace {
 
-constexpr uint16_t kEtherType8021q = 0x8100;
 constexpr size_t kAddresses = 12;
 
 // The kernel counts from the first byte of the frame.
