@@ -1,9 +1,15 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { distributions } from './distribution.mjs'
 import { run, SetupError, step } from './step.mjs'
 
 const program = (name) => () => onPath(name)
 const file = (path) => () => existsSync(path)
+
+/** Where Docker looks for its subcommand `compose`. */
+const COMPOSE_PLUGINS = ['/usr/local/lib', '/usr/local/libexec', '/usr/lib', '/usr/libexec'].map(
+  (above) => `${above}/docker/cli-plugins/docker-compose`,
+)
 
 /**
  * Debian package names, and how to see that what they are needed for is there. Programs are looked for rather
@@ -19,6 +25,7 @@ const PACKAGES = {
   'doctest-dev': file('/usr/include/doctest/doctest.h'),
   'openvswitch-switch': () => onPath('ovs-vswitchd') && onPath('ovsdb-server') && onPath('ovs-vsctl'),
   'docker.io': program('dockerd'),
+  'docker-compose': () => onPath('docker-compose') || COMPOSE_PLUGINS.some(existsSync),
   vde2: () => onPath('vde_switch') && onPath('vde_plug') && onPath('vde_plug2tap') && onPath('dpipe'),
   iproute2: program('ip'),
   'iputils-ping': program('ping'),
@@ -49,6 +56,7 @@ export const PROFILES = {
     'doctest-dev',
     'openvswitch-switch',
     'docker.io',
+    'docker-compose',
     'vde2',
     'iproute2',
     'iputils-ping',
@@ -60,6 +68,8 @@ export const PROFILES = {
     'uuid-runtime',
     'util-linux',
     'busybox-static',
+    'qemu-system-x86',
+    'kmod',
   ],
   vm: [
     ...BUILD,
@@ -80,6 +90,9 @@ export const PROFILES = {
   bench: [...BUILD, 'gcc', 'openvswitch-switch', 'vde2', 'iproute2', 'uuid-runtime', 'util-linux'],
 }
 
+/** Ubuntu's docker-compose is of version 1, which its Python is too new for. */
+const CALLED_OTHERWISE = { ubuntu: { 'docker-compose': 'docker-compose-v2' } }
+
 /** What apt may take away in exchange: busybox-static is busybox, linked statically. */
 const REPLACEABLE = ['busybox']
 
@@ -91,8 +104,10 @@ export const APT_ENVIRONMENT = {
 }
 
 export function installSystemPackages(profile) {
-  const missing = PROFILES[profile].filter((name) => !PACKAGES[name]())
-  if (missing.length === 0) return
+  const needed = PROFILES[profile].filter((name) => !PACKAGES[name]())
+  if (needed.length === 0) return
+  const otherwise = CALLED_OTHERWISE[distributions()[0]] ?? {}
+  const missing = needed.map((name) => otherwise[name] ?? name)
   const command = `apt-get update && apt-get install --no-install-recommends ${missing.join(' ')}`
   if (!onPath('apt-get')) {
     throw new SetupError(
@@ -109,7 +124,7 @@ export function installSystemPackages(profile) {
     )
   }
   step(`apt packages: ${missing.join(' ')}`, () => aptInstall(missing, command))
-  const stillMissing = missing.filter((name) => !PACKAGES[name]())
+  const stillMissing = needed.filter((name) => !PACKAGES[name]())
   if (stillMissing.length > 0) {
     throw new SetupError(
       1,

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { APT_ENVIRONMENT } from './apt.mjs'
+import { distributions } from './distribution.mjs'
 import { ROOT, run, SetupError, step } from './step.mjs'
 
-/** Where the kernel is that `npm run test:vm` boots; test/vm/stock-kernel.ts looks for it there. */
+/** Where the kernel is that virtual machines boot in tests; test/vm/stock-kernel.ts looks for it there. */
 const KERNEL = join(ROOT, '.setup', 'vm', 'kernel')
 
 /**
@@ -18,12 +19,11 @@ const STAND_FOR_KERNEL = { debian: 'linux-image-cloud-amd64', ubuntu: 'linux-ima
  */
 export function unpackStockKernel() {
   if (existsSync(KERNEL)) return
-  const { ID = '', ID_LIKE = '' } = osRelease()
-  const standIn = [ID, ...ID_LIKE.split(' ')].map((name) => STAND_FOR_KERNEL[name]).find(Boolean)
-  if (process.arch !== 'x64' || standIn === undefined) {
+  const standIn = standInForKernel()
+  if (standIn === undefined) {
     throw new SetupError(
       3,
-      'The kernel for `npm run test:vm` is Debian’s or Ubuntu’s for x86-64, taken from apt.',
+      'The kernel for virtual machines in tests is Debian’s or Ubuntu’s for x86-64, taken from apt.',
     )
   }
   step(`kernel for the virtual machine, from ${standIn}`, () => {
@@ -36,6 +36,18 @@ export function unpackStockKernel() {
       download(kernelPackages(standIn))
     }
   })
+}
+
+/** Whether this machine's distribution has a kernel that can be had so. */
+export function hasStockKernel() {
+  return standInForKernel() !== undefined
+}
+
+function standInForKernel() {
+  if (process.arch !== 'x64') return undefined
+  return distributions()
+    .map((name) => STAND_FOR_KERNEL[name])
+    .find(Boolean)
 }
 
 /** The packages with the kernel's image and its modules, such as linux-image-6.1.0-18-cloud-amd64. */
@@ -84,13 +96,4 @@ function download(packages) {
   if (!existsSync(join(partly, 'lib'))) renameSync(join(partly, 'usr', 'lib'), join(partly, 'lib'))
   run('/sbin/depmod', ['--basedir', partly, release])
   renameSync(partly, KERNEL)
-}
-
-function osRelease() {
-  try {
-    const lines = readFileSync('/etc/os-release', 'utf8').matchAll(/^([A-Z_]+)="?([^"\n]*)"?$/gm)
-    return Object.fromEntries([...lines].map((match) => [match[1], match[2]]))
-  } catch {
-    return {}
-  }
 }

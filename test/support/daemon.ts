@@ -25,9 +25,17 @@ export interface TestDaemon {
 
 /**
  * Starts it where Docker finds it; or, with `alone`, where Docker does not, and with all it has in /tmp itself, so that
- * paths of sockets are short.
+ * paths of sockets are short. `command` starts it otherwise, as a list of words that end with `daemon`.
  */
-export async function startDaemon({ alone = false } = {}): Promise<TestDaemon> {
+export async function startDaemon({
+  alone = false,
+  command = [process.execPath, ECDOCK_FAST, 'daemon'],
+  env = process.env,
+}: {
+  alone?: boolean
+  command?: readonly string[]
+  env?: NodeJS.ProcessEnv
+} = {}): Promise<TestDaemon> {
   const directory = await mkdtemp(join(alone ? '/tmp' : tmpdir(), 'vde-'))
   const pluginDir = alone ? join(directory, 'plugins') : '/run/docker/plugins'
   let child: ChildProcess
@@ -40,8 +48,9 @@ export async function startDaemon({ alone = false } = {}): Promise<TestDaemon> {
       '--state-dir': join(directory, 'state'),
       '--run-dir': join(directory, 'r'),
     }
-    const args = ['daemon', '--log-level', 'debug', '--log-format', 'text', ...Object.entries(where).flat()]
-    child = spawn(process.execPath, [ECDOCK_FAST, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [program = '', ...words] = command
+    const args = ['--log-level', 'debug', '--log-format', 'text', ...Object.entries(where).flat()]
+    child = spawn(program, [...words, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env })
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said += text
     })

@@ -1,5 +1,5 @@
-import { accessSync, constants } from 'node:fs'
-import { join } from 'node:path'
+import { composeCommand } from './compose.js'
+import { onPath } from './on-path.js'
 
 /** What a test may need besides Node, and the Debian package that brings it. */
 const REQUIREMENTS = {
@@ -13,6 +13,9 @@ const REQUIREMENTS = {
     how: 'apt-get install vde2',
   },
   docker: { there: () => onPath('dockerd'), how: 'apt-get install docker.io' },
+  compose: { there: () => composeCommand() !== undefined, how: 'apt-get install docker-compose' },
+  qemu: { there: () => onPath('qemu-system-x86_64'), how: 'apt-get install qemu-system-x86' },
+  kmod: { there: () => onPath('modprobe'), how: 'apt-get install kmod' },
   busybox: { there: () => onPath('busybox'), how: 'apt-get install busybox-static' },
   cmake: { there: () => onPath('cmake'), how: 'apt-get install cmake' },
   strace: { there: () => onPath('strace'), how: 'apt-get install strace' },
@@ -46,15 +49,4 @@ export function needs(...requirements: readonly Requirement[]): boolean {
 /** Whether the environment says that this is a continuous integration run. */
 export function underCi(): boolean {
   return !['', '0', 'false'].includes(process.env.CI ?? '')
-}
-
-function onPath(program: string): boolean {
-  return [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'].some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -7,7 +7,10 @@ import { ERROR_CODES } from '../../src/errors.js'
 
 const README = read('README.md')
 /** Those that link to files of the checkout. */
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/interfaces.md']
+const DOCUMENTS = [
+  ...['README.md', 'CONTRIBUTING.md', 'examples/compose-dhcp/README.md', 'examples/qemu/README.md'],
+  ...['docs/architecture.md', 'docs/docker.md', 'docs/interfaces.md', 'docs/vde.md'],
+]
 
 test('docs/errors.md describes every code once, and no other', () => {
   const described = [...read('docs/errors.md').matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code)
@@ -25,6 +28,14 @@ test('the README lists every command that --help lists, and no other', () => {
 test("the README's program is the one in examples/", () => {
   const program = read('examples/two-namespaces.mjs')
   assert.ok(README.includes(`\n\`\`\`js\n${program}\`\`\`\n`))
+})
+
+test('a page leads to each example', () => {
+  const links = ['README.md', 'docs/docker.md', 'docs/vde.md'].map(read).join('\n')
+  for (const name of readdirSync(inCheckout('examples'))) {
+    const linked = links.includes(`](examples/${name}`) || links.includes(`](../examples/${name}`)
+    assert.ok(linked, `no page links to examples/${name}`)
+  }
 })
 
 for (const path of DOCUMENTS) {
