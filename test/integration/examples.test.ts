@@ -48,7 +48,8 @@ example('three-nodes.sh', async (path) => {
 })
 
 example('two-containers.mjs', async (path) => {
-  const printed = await node([path, docker.image], { env: { ...process.env, DOCKER_HOST: docker.docker } })
+  const env = { ...process.env, DOCKER_HOST: docker.docker }
+  const printed = await node([path, docker.image], { env, timeoutMs: 60_000 })
   assert.match(printed, 'two0-s1 has 10.8.0.1/24, 52:00:0a:08:00:01')
   assert.match(printed, '2 of 2 answer the host')
   assert.equal(await docker.containers(), [])
