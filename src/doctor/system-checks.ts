@@ -114,7 +114,10 @@ export function tapCheck(fault: string | undefined): Check {
     ...about,
     status: 'missing',
     detail: `cannot be opened (${fault})`,
-    hint: 'modprobe tun, as root; in a container, run it with --device /dev/net/tun.',
+    hint:
+      fault === 'EACCES'
+        ? 'Run as root (sudo).'
+        : 'modprobe tun, as root; in a container, run it with --device /dev/net/tun.',
   }
 }
 

@@ -60,7 +60,7 @@ export function creationFailure(failed: PlanFailed, record: VswitchRecord, hint?
     const message = `there is an interface ${record.name} on this host already`
     return new EcdockError('VSWITCH_EXISTS', OP, message, {
       ...details,
-      hint: 'Choose another name; "ecdock-fast ls" shows the vswitches.',
+      hint: `Choose another name. If it is a vswitch, "ecdock-fast ls" shows it, and "ecdock-fast delete-vswitch ${record.name}" deletes it.`,
     })
   }
   if (failed.op === 'netns create' && failed.errno === 'EEXIST') {

@@ -145,6 +145,7 @@ test('what kind vde needs is looked for, and what to do is said', async () => {
   assert.is(tapCheck(undefined).status, 'ok')
   assert.equal([tapCheck('ENOENT').status, tapCheck('ENOENT').optional], ['missing', true])
   assert.match(tapCheck('ENOENT').hint ?? '', /modprobe tun/)
+  assert.match(tapCheck('EACCES').hint ?? '', /as root/)
   assert.is(switchCheck(undefined).status, 'ok')
   assert.match(switchCheck('ENOENT').hint ?? '', /npm rebuild/)
   assert.is(await programFault(process.execPath), undefined)

@@ -30,6 +30,12 @@ test("the README's program is the one in examples/", () => {
   assert.ok(README.includes(`\n\`\`\`js\n${program}\`\`\`\n`))
 })
 
+test('the README leads to each page', () => {
+  for (const name of readdirSync(inCheckout('docs')).filter((file) => file.endsWith('.md'))) {
+    assert.ok(README.includes(`](docs/${name})`), `the README does not link to docs/${name}`)
+  }
+})
+
 test('a page leads to each example', () => {
   const links = ['README.md', 'docs/docker.md', 'docs/vde.md'].map(read).join('\n')
   for (const name of readdirSync(inCheckout('examples'))) {
