@@ -24,6 +24,6 @@ Status drop_privileges() {
   return Done{};
 }
 
-Status allow_only_needed_calls() { return install_syscall_filter(); }
+Result<bool> allow_only_needed_calls() { return install_syscall_filter(); }
 
 }  // namespace ecdock::vde

@@ -12,7 +12,7 @@ namespace ecdock::vde {
 Status drop_privileges();
 
 // From here on all threads have only the system calls that a switch needs; others fail with EPERM, and those
-// with which one could break out of anything end the process.
-Status allow_only_needed_calls();
+// with which one could break out of anything end the process. False when the kernel has no such filters.
+Result<bool> allow_only_needed_calls();
 
 }  // namespace ecdock::vde

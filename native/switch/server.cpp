@@ -97,8 +97,12 @@ void tell_ready(int fd) {
 Status run(EventLoop& loop, const Options& options, Background& background) {
   background.ready();
 #ifndef __SANITIZE_ADDRESS__  // which makes calls of its own
-  const Status locked = allow_only_needed_calls();
+  const Result<bool> locked = allow_only_needed_calls();
   if (!locked.ok()) return locked.error();
+  if (!locked.value()) {
+    log_line(LOG_WARNING,
+             "this kernel has no filters of system calls (seccomp) for this processor: it works without one");
+  }
 #endif
   tell_ready(options.ready_fd);
   loop.run();

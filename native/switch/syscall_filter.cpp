@@ -97,6 +97,12 @@ class Program {
   std::vector<sock_filter> code_;
 };
 
+// Only a kernel that knows filters looks for the program that is missing here (seccomp(2)).
+bool kernel_has_filters() {
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, nullptr) == 0 ||
+         (errno != ENOSYS && errno != EINVAL);
+}
+
 }  // namespace
 
 std::vector<sock_filter> syscall_filter() {
@@ -147,14 +153,13 @@ std::vector<sock_filter> syscall_filter() {
   return program.take();
 }
 
-Status install_syscall_filter() {
-  if (kArchitecture == 0) return Done{};
+Result<bool> install_syscall_filter() {
+  if (kArchitecture == 0 || !kernel_has_filters()) return false;
   auto code = syscall_filter();
   sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
   const long installed = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-  if (installed == 0) return Done{};
-  // A kernel without seccomp still has a switch without capabilities.
-  if (installed < 0 && (errno == ENOSYS || errno == EINVAL)) return Done{};
+  if (installed == 0) return true;
+  // A positive number is a thread that could not be filtered.
   return Error::from_errno("seccomp", installed < 0 ? errno : EPERM);
 }
 

@@ -12,7 +12,8 @@ namespace ecdock::vde {
 // arguments.
 std::vector<sock_filter> syscall_filter();
 
-// Puts it on all threads. Needs no_new_privs.
-Status install_syscall_filter();
+// Puts it on all threads. Needs no_new_privs. False, and no error, only when the kernel has no filters, or
+// this processor is none that a filter is known for.
+Result<bool> install_syscall_filter();
 
 }  // namespace ecdock::vde
