@@ -8,6 +8,7 @@
 #include "switch/control_message.h"
 #include "switch/port_line.h"
 #include "switch/switch.h"
+#include "switch/tap_takeover.h"
 #include "switch/version.h"
 
 namespace ecdock::vde {
@@ -39,7 +40,7 @@ CableControl::CableControl(const Options& options, EventLoop& loop, SlowThread& 
   listener_.tap_lost = [this](Cable& cable, const std::string& reason) {
     const PortNumber number = cable.number();
     const auto taken = take(number);
-    announce(ControlLine("event port-removed").field("n", number).field("reason", reason).take());
+    announce(port_removed_line(number, reason));
   };
 }
 
@@ -60,19 +61,11 @@ void CableControl::add_tap(TapRequest request, Fd fd, std::function<void(Result<
     return answer(
         refusal(EINVAL, "in cable mode a tap needs vde=DIRECTORY, the absolute path of a switch's sockets"));
   }
-  struct Work {
-    TapRequest request;
-    Fd fd;
-    Result<Tap> tap = Error{};
-  };
-  const auto work = std::make_shared<Work>();
-  work->request = std::move(request);
-  work->fd = std::move(fd);
-  slow_.run([work, offload = options_.offload] { work->tap = Tap::adopt(std::move(work->fd), offload); },
-            [this, work, answer = std::move(answer)]() mutable {
-              if (!work->tap.ok()) return answer(work->tap.error());
-              plug(work->request, std::move(work->tap.value()), std::move(answer));
-            });
+  take_over_tap(slow_, std::move(request), std::move(fd), options_.offload,
+                [this, answer = std::move(answer)](const TapRequest& wanted, Result<Tap> tap) {
+                  if (!tap.ok()) return answer(tap.error());
+                  plug(wanted, std::move(tap.value()), answer);
+                });
 }
 
 void CableControl::plug(const TapRequest& request, Tap tap, std::function<void(Result<PortNumber>)> answer) {
@@ -82,11 +75,7 @@ void CableControl::plug(const TapRequest& request, Tap tap, std::function<void(R
     return answer(chosen.error());
   }
   const PortNumber number = chosen.value();
-  Identity identity;
-  identity.kind = Identity::Kind::cable;
-  identity.name = request.name;
-  identity.label = request.label;
-  identity.id = tap.fd.get();
+  Identity identity = identity_of(request, tap, Identity::Kind::cable);
   auto& cable = cables_[number];
   cable = std::make_unique<Cable>(loop_, std::move(tap), std::move(identity), number, request.vde,
                                   own_directory_, listener_);
@@ -95,13 +84,7 @@ void CableControl::plug(const TapRequest& request, Tap tap, std::function<void(R
       const auto taken = take(number);
       return answer(connected.error());
     }
-    const Identity& plugged = cables_[number]->tap().identity();
-    announce(ControlLine("event port-added")
-                 .field("n", number)
-                 .field("kind", kind_name(plugged.kind))
-                 .field("label", plugged.label)
-                 .field("name", plugged.name)
-                 .take());
+    announce(port_added_line(number, cables_[number]->tap().identity()));
     answer(number);
   });
 }
@@ -120,7 +103,7 @@ void CableControl::unplug(PortNumber number, std::function<void(Status)> answer)
   }
   Fd tap = found->second->take_tap();
   cables_.erase(found);
-  announce(ControlLine("event port-removed").field("n", number).field("reason", "unplugged").take());
+  announce(port_removed_line(number, "unplugged"));
   slow_.close(std::move(tap), [answer = std::move(answer)] { answer(Done{}); });
 }
 

@@ -88,7 +88,7 @@ void ConsoleSession::end() {
   if (unended_ != 0) server_.loop_.cancel(unended_);
   server_.loop_.remove(connection_.get(), *this);
   connection_.reset();
-  server_.forget(*this);
+  server_.sessions_.forget(*this);
 }
 
 }  // namespace ecdock::vde

@@ -147,7 +147,7 @@ void ControlSession::add_tap(const ControlRequest& request) {
   busy_ = true;
   server_.target_.add_tap(
       std::move(wanted), std::move(tap), [&server = server_, id = id_](Result<PortNumber> number) {
-        ControlSession* const session = server.session(id);
+        ControlSession* const session = server.sessions_.find(id);
         if (session == nullptr) return;
         session->answer_later(number.ok() ? ControlLine("ok").field("port", number.value()).take()
                                           : control_error(number.error()));
@@ -160,7 +160,7 @@ void ControlSession::unplug(const ControlRequest& request) {
   if (!port.value()) return answer(control_error(invalid("unplug needs port=N")));
   busy_ = true;
   server_.target_.unplug(*port.value(), [&server = server_, id = id_](const Status& status) {
-    ControlSession* const session = server.session(id);
+    ControlSession* const session = server.sessions_.find(id);
     if (session == nullptr) return;
     session->answer_later(status.ok() ? "ok\n" : control_error(status.error()));
   });
@@ -210,7 +210,7 @@ void ControlSession::end() {
   if (!connection_.valid()) return;
   server_.loop_.remove(connection_.get(), *this);
   connection_.reset();
-  server_.forget(*this);
+  server_.sessions_.forget(*this);
 }
 
 }  // namespace ecdock::vde

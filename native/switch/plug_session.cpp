@@ -64,18 +64,13 @@ void PlugSession::connect(const PlugRequest& request) {
 }
 
 void PlugSession::usher_in(const PlugRequest& request) {
-  const auto data = std::make_shared<Result<Fd>>(Error{});
-  server_.slow_.run(
-      [data, request, usher = server_.usher_, client = client_,
-       groups = groups_of_peer(connection_.get(), client_)] {
-        *data = usher->connect(request.socket_path, client, groups);
-      },
-      [data, request, &server = server_, id = id_] {
-        PlugSession* const session = server.session(id);
-        if (session == nullptr) return;
-        const Status plugged = session->plug(request, std::move(*data));
-        if (!plugged.ok()) session->refuse(plugged.error());
-      });
+  server_.usher_->connect(request.socket_path, client_, groups_of_peer(connection_.get(), client_),
+                          [request, &server = server_, id = id_](Result<Fd> data) {
+                            PlugSession* const session = server.sessions_.find(id);
+                            if (session == nullptr) return;
+                            const Status plugged = session->plug(request, std::move(data));
+                            if (!plugged.ok()) session->refuse(plugged.error());
+                          });
 }
 
 void PlugSession::refuse(const Error& error) {
@@ -161,7 +156,7 @@ void PlugSession::end(const std::string& reason) {
   if (!path_.empty()) unlink_socket(path_);
   server_.loop_.remove(connection_.get(), *this);
   connection_.reset();
-  server_.forget(*this);
+  server_.sessions_.forget(*this);
 }
 
 }  // namespace ecdock::vde

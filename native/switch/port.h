@@ -34,6 +34,8 @@ struct Port {
   // Of all endpoints that it has and had.
   Counters counters() const;
 
+  static constexpr size_t kMostEndpoints = 64;
+
   const PortNumber number;
   std::vector<std::unique_ptr<Endpoint>> endpoints;
   std::optional<uid_t> user;  // of its endpoints

@@ -39,4 +39,17 @@ std::string port_line(const Endpoint& endpoint) {
   return line.take();
 }
 
+std::string port_added_line(PortNumber number, const Identity& identity) {
+  return ControlLine("event port-added")
+      .field("n", number)
+      .field("kind", kind_name(identity.kind))
+      .field("label", identity.label)
+      .field("name", identity.name)
+      .take();
+}
+
+std::string port_removed_line(PortNumber number, const std::string& reason) {
+  return ControlLine("event port-removed").field("n", number).field("reason", reason).take();
+}
+
 }  // namespace ecdock::vde

@@ -150,7 +150,7 @@ Status serve_switch(Options options, Background& background) {
   if (!pid_file.ok()) return pid_file.error();
   std::unique_ptr<Usher> usher;
   if (geteuid() == 0 && admits_others(options)) {
-    auto started = Usher::start();
+    auto started = Usher::start(loop);
     if (!started.ok()) return started.error();
     usher = std::move(started.value());
   }
@@ -159,8 +159,7 @@ Status serve_switch(Options options, Background& background) {
   const auto slow = SlowThread::start(loop);
   if (!slow.ok()) return slow.error();
 
-  PlugServer clients(loop, *slow.value(), target, std::move(ctl.value()), options.directory, options.mode,
-                     usher.get());
+  PlugServer clients(loop, target, std::move(ctl.value()), options.directory, options.mode, usher.get());
   SwitchControl rules(options, loop, *slow.value(), target, clients);
   ControlServer control(loop, rules, std::move(control_socket.value()));
   rules.announce_to(control);

@@ -23,7 +23,9 @@ class SlowThread : public Watcher {
   // Waits until all work is done.
   ~SlowThread() override;
 
-  // In order. `done` is called on the loop's thread after `work` on the other.
+  // In order. `done` is called on the loop's thread after `work` on the other. Each job closes or asks about
+  // a descriptor of its own, so that there are never more of them than descriptors; what clients could pile
+  // up does not belong here.
   void run(std::function<void()> work, std::function<void()> done);
 
   void close(

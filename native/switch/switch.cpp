@@ -69,6 +69,10 @@ Result<PortNumber> Switch::choose_port(std::optional<PortNumber> wanted, const C
   if (port->active() && port->user != caller.uid) {
     return refusal(EBUSY, "port " + std::to_string(*wanted) + " is taken");
   }
+  if (port->endpoints.size() == Port::kMostEndpoints) {
+    return refusal(EBUSY, "port " + std::to_string(*wanted) + " has " + std::to_string(Port::kMostEndpoints) +
+                              " clients, and takes no more");
+  }
   if (!port->admits(caller)) {
     return refusal(EPERM, "port " + std::to_string(*wanted) + " is kept for others");
   }

@@ -6,6 +6,7 @@
 
 #include "switch/control_message.h"
 #include "switch/port_line.h"
+#include "switch/tap_takeover.h"
 #include "switch/version.h"
 
 namespace ecdock::vde {
@@ -39,30 +40,20 @@ void SwitchControl::add_tap(TapRequest request, Fd fd, std::function<void(Result
       return answer(free.error());
     }
   }
-  struct Work {
-    TapRequest request;
-    Fd fd;
-    Result<Tap> tap = Error{};
-  };
-  const auto work = std::make_shared<Work>();
-  work->request = std::move(request);
-  work->fd = std::move(fd);
-  slow_.run([work, offload = options_.offload] { work->tap = Tap::adopt(std::move(work->fd), offload); },
-            [this, work, answer = std::move(answer)] { answer(attach(work->request, work->tap)); });
+  take_over_tap(slow_, std::move(request), std::move(fd), options_.offload,
+                [this, answer = std::move(answer)](const TapRequest& wanted, Result<Tap> tap) {
+                  answer(attach(wanted, std::move(tap)));
+                });
 }
 
-Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap>& tap) {
+Result<PortNumber> SwitchControl::attach(const TapRequest& request, Result<Tap> tap) {
   if (!tap.ok()) return tap.error();
   const auto port = switch_.choose_port(request.port, Caller{geteuid(), {}});
   if (!port.ok()) {
     slow_.close(std::move(tap.value().fd));
     return port.error();
   }
-  Identity identity;
-  identity.kind = Identity::Kind::tap;
-  identity.name = request.name;
-  identity.label = request.label;
-  identity.id = tap.value().fd.get();
+  Identity identity = identity_of(request, tap.value(), Identity::Kind::tap);
   auto endpoint = std::make_unique<TapEndpoint>(loop_, switch_, std::move(tap.value()), std::move(identity));
   const Status attached = switch_.attach(port.value(), std::move(endpoint), Caller{geteuid(), {}});
   if (!attached.ok()) return attached.error();
@@ -122,17 +113,12 @@ void SwitchControl::shut_down() { loop_.stop(); }
 
 void SwitchControl::port_opened(const Port& port, const Endpoint& endpoint) {
   if (server_ == nullptr) return;
-  server_->announce(ControlLine("event port-added")
-                        .field("n", port.number)
-                        .field("kind", kind_name(endpoint.identity().kind))
-                        .field("label", endpoint.identity().label)
-                        .field("name", endpoint.identity().name)
-                        .take());
+  server_->announce(port_added_line(port.number, endpoint.identity()));
 }
 
 void SwitchControl::port_closed(const Port& port, const std::string& reason) {
   if (server_ == nullptr) return;
-  server_->announce(ControlLine("event port-removed").field("n", port.number).field("reason", reason).take());
+  server_->announce(port_removed_line(port.number, reason));
 }
 
 }  // namespace ecdock::vde

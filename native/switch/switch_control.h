@@ -35,7 +35,7 @@ class SwitchControl : public ControlTarget, public SwitchObserver {
   void port_closed(const Port& port, const std::string& reason) override;
 
  private:
-  Result<PortNumber> attach(const TapRequest& request, Result<Tap>& tap);
+  Result<PortNumber> attach(const TapRequest& request, Result<Tap> tap);
 
   const Options& options_;
   EventLoop& loop_;

@@ -1,156 +1,96 @@
 #include "switch/usher.h"
 
-#include <grp.h>
-#include <linux/capability.h>
-#include <signal.h>
-#include <sys/fsuid.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
+#include <fcntl.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
-#include "switch/client_socket.h"
-#include "switch/unix_socket.h"
+#include "switch/log.h"
+#include "switch/usher_message.h"
+#include "switch/usher_process.h"
 
 namespace ecdock::vde {
 
 namespace {
 
-constexpr size_t kMostGroups = 128;
-constexpr timeval kPatience{1, 0};
-
-struct Question {
-  uint64_t id;
-  ucred client;
-  uint32_t group_count;
-  gid_t groups[kMostGroups];
-  uint32_t path_size;
-  char path[sizeof(sockaddr_un::sun_path)];
-};
-
-struct Reply {
-  uint64_t id;
-  int err;
-};
-
-constexpr size_t kControl = CMSG_SPACE(sizeof(int));
-
-void send_reply(int socket, Reply reply, int fd) {
-  iovec part{&reply, sizeof reply};
-  alignas(cmsghdr) char control[kControl] = {};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (fd >= 0) {
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  }
-  sendmsg(socket, &message, MSG_NOSIGNAL);
-}
-
-void answer(int socket, const Question& question) {
-  const size_t groups = std::min<size_t>(question.group_count, kMostGroups);
-  const std::string path(question.path, std::min<size_t>(question.path_size, sizeof question.path));
-  // The kernel takes the capabilities that concern files away with it.
-  if (question.client.uid == 0 || setgroups(groups, question.groups) < 0) {
-    return send_reply(socket, {question.id, EPERM}, -1);
-  }
-  setfsgid(question.client.gid);
-  setfsuid(question.client.uid);
-  const bool became = setfsuid(static_cast<uid_t>(-1)) == static_cast<int>(question.client.uid);
-  const auto connected =
-      became ? connect_to_client(path, question.client) : Result<Fd>(Error::from_errno("setfsuid", EPERM));
-  setfsuid(0);
-  setfsgid(0);
-  send_reply(socket, {question.id, connected.ok() ? 0 : connected.error().err},
-             connected.ok() ? connected.value().get() : -1);
-}
-
-bool keep_only_becoming_others() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-  data[0].effective = data[0].permitted = 1U << CAP_SETUID | 1U << CAP_SETGID;
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, data) == 0;
-}
-
-[[noreturn]] void serve(int socket, pid_t parent) {
-  signal(SIGINT, SIG_IGN);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_NAME, "ecdock-usher");
-  // Nothing but its end of the pair.
-  if (dup2(socket, 3) < 0 || syscall(SYS_close_range, 4, ~0U, 0) < 0) _exit(1);
-  for (int fd = 0; fd < 3; ++fd) close(fd);
-  if (getppid() != parent || !keep_only_becoming_others()) _exit(1);
-  Question question;
-  while (recv(3, &question, sizeof question, 0) == static_cast<ssize_t>(sizeof question)) answer(3, question);
-  _exit(0);
-}
+constexpr timeval kPatienceAtStart{5, 0};
 
 }  // namespace
 
-Result<std::unique_ptr<Usher>> Usher::start() {
+Result<std::unique_ptr<Usher>> Usher::start(EventLoop& loop) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
     return Error::from_errno("socketpair", errno);
   }
   Fd ours(ends[0]);
   Fd theirs(ends[1]);
-  setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  setsockopt(ours.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatienceAtStart, sizeof kPatienceAtStart);
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child < 0) return Error::from_errno("fork", errno);
-  if (child == 0) serve(theirs.get(), parent);
-  return std::unique_ptr<Usher>(new Usher(std::move(ours)));
+  if (child == 0) usher_process(theirs.get(), parent);
+  theirs.reset();
+  const auto ready = receive_reply(ours.get());
+  if (!ready.ok()) return ready.error();
+  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) < 0) return Error::from_errno("fcntl", errno);
+  auto usher = std::unique_ptr<Usher>(new Usher(loop, std::move(ours)));
+  const Status added = loop.add(usher->socket_.get(), EPOLLIN, *usher);
+  if (!added.ok()) return added.error();
+  return usher;
 }
 
-// The other process ends when it reads the end of the pair; whoever inherits it reaps it.
-Usher::~Usher() = default;
+Usher::~Usher() {
+  for (const auto& [id, waiting] : waiting_) loop_.cancel(waiting.patience);
+  if (socket_.valid()) loop_.remove(socket_.get(), *this);
+}
 
-Result<Fd> Usher::connect(const std::string& path, const ucred& client, const std::vector<gid_t>& groups) {
-  Question question{};
+void Usher::connect(const std::string& path, const ucred& client, const std::vector<gid_t>& groups,
+                    Answer answer) {
+  const auto refuse = [&](int err) { answer(Error::from_errno("ask the usher for " + path, err)); };
+  if (!socket_.valid()) return refuse(EPIPE);
+  if (waiting_.size() == kMostWaiting) return refuse(EBUSY);
+  UsherQuestion question{};
   question.id = ++last_id_;
   question.client = client;
-  question.group_count = static_cast<uint32_t>(std::min(groups.size(), kMostGroups));
+  question.group_count = static_cast<uint32_t>(std::min(groups.size(), UsherQuestion::kMostGroups));
   std::copy_n(groups.begin(), question.group_count, question.groups);
   question.path_size = static_cast<uint32_t>(path.copy(question.path, sizeof question.path));
-  if (send(socket_.get(), &question, sizeof question, MSG_NOSIGNAL) < 0) {
-    return Error::from_errno("ask the usher", errno == EAGAIN ? ETIMEDOUT : errno);
+  if (send(socket_.get(), &question, sizeof question, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    return refuse(errno == EAGAIN ? EBUSY : errno);
   }
-  for (;;) {
-    Reply reply{};
-    iovec part{&reply, sizeof reply};
-    alignas(cmsghdr) char control[kControl];
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof control;
-    const ssize_t size = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0)
-      return Error::from_errno("wait for the usher", size < 0 && errno == EAGAIN ? ETIMEDOUT : EPIPE);
-    Fd fd;
-    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-      int number = -1;
-      std::memcpy(&number, CMSG_DATA(header), sizeof number);
-      fd = Fd(number);
-    }
-    // An answer that came too late for an earlier question.
-    if (reply.id != question.id) continue;
-    if (reply.err != 0) return Error::from_errno("connect to the client's socket " + path, reply.err);
-    return fd;
+  const uint64_t id = question.id;
+  const auto patience = loop_.after(kPatience, [this, id] { settle(id, ETIMEDOUT, Fd()); });
+  waiting_.emplace(id, Waiting{path, std::move(answer), patience});
+}
+
+void Usher::on_ready(uint32_t) {
+  auto received = receive_reply(socket_.get());
+  if (received.ok()) {
+    const UsherReply& reply = received.value().reply;
+    return settle(reply.id, reply.err, std::move(received.value().fd));
   }
+  if (received.error().err != EAGAIN) ended();
+}
+
+// One that came too late has nobody who waits for it, and is closed.
+void Usher::settle(uint64_t id, int err, Fd fd) {
+  auto node = waiting_.extract(id);
+  if (node.empty()) return;
+  Waiting& waiting = node.mapped();
+  loop_.cancel(waiting.patience);
+  if (err == 0 && fd.valid()) return waiting.answer(std::move(fd));
+  waiting.answer(
+      Error::from_errno("connect to the client's socket " + waiting.path, err == 0 ? EPROTO : err));
+}
+
+void Usher::ended() {
+  log_line(LOG_ERR,
+           "the usher has ended: clients of other users cannot plug in until the switch is started anew");
+  loop_.remove(socket_.get(), *this);
+  socket_.reset();
+  while (!waiting_.empty()) settle(waiting_.begin()->first, EPIPE, Fd());
 }
 
 }  // namespace ecdock::vde

@@ -1,6 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -187,6 +196,40 @@ hostileTest('the control socket survives what is no request', () =>
   }),
 )
 
+hostileTest('without a descriptor left its servers wait, and go on when there is one again', () =>
+  onSwitch(async ({ pid, control, mgmt, dir }) => {
+    const limit = (most: number) => run('prlimit', [`--pid=${pid}`, `--nofile=${most}:`])
+    const waiting: net.Socket[] = []
+    // New ones have numbers from 3 on.
+    await limit(3)
+    for (const path of [control, mgmt, join(dir, 'ctl')]) {
+      const socket = net.connect({ path })
+      socket.on('error', () => {})
+      waiting.push(socket)
+      await once(socket, 'connect')
+    }
+    const [used, begin] = [processorTime(pid), process.hrtime.bigint()]
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    const share = (processorTime(pid) - used) / Number(process.hrtime.bigint() - begin)
+    assert.ok(share < 0.5, `it is busy ${share} of the time`)
+    await limit(256)
+    await exchange(dir)
+    assert.is((await controlAnswers(control, 'list')).at(-1), 'ok')
+    for (const socket of waiting) socket.destroy()
+  }),
+)
+
+hostileTest('a port takes 64 clients, and no more', () =>
+  onSwitch(async ({ dir, control }) => {
+    const clients = await Promise.all(Array.from({ length: 64 }, () => plugIn(dir, { port: 5 })))
+    await refusal(plugIn(dir, { port: 5 }), 'VDE_REFUSED')
+    await clients.pop()?.close()
+    await waitUntil('it has left', async () => (await controlAnswers(control, 'list')).length === 64)
+    clients.push(await plugIn(dir, { port: 5 }))
+    await Promise.all(clients.map((client) => client.close()))
+  }),
+)
+
 hostileTest('it has no capabilities, cannot get any, and has a filter of system calls', () =>
   onSwitch(async ({ pid }) => {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -231,35 +274,86 @@ hostileTest("a directory that is not a switch's alone is refused, and stays as i
 )
 
 hostileTest("a client of another user is let in by the mode, with its own sockets and nobody else's", () =>
-  leavingNothing(() =>
-    withEcdockSwitch(
-      async ({ dir, home }) => {
-        const path = join(home, 'roots')
-        const socket = bind(path)
-        const request = encodeRequest({ version: 3, port: undefined, path, description: '' }).toString('hex')
-        const program = `const s=require('net').connect(${JSON.stringify(join(dir, 'ctl'))},()=>s.write(Buffer.from('${request}','hex')));
-          s.on('data',()=>console.log('accepted'));s.on('close',()=>console.log('closed'))`
-        assert.is(await run('setpriv', [...NOBODY, process.execPath, '-e', program]), 'closed\n')
-        socket.close()
-
-        const one = await plugIn(dir, { port: 9 })
-        const plug = spawn('setpriv', [...NOBODY, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
-        const gone = once(plug, 'close')
-        await waitUntil('vde_plug is plugged in', () =>
-          readdirSync(dir).some((name) => name.startsWith('001.')),
-        )
-        const frame = frameOf(BROADCAST, ONE, 'from nobody'.padEnd(50))
-        plug.stdin.write(Buffer.concat([Buffer.from([0, frame.length]), frame]))
-        assert.equal(await nextFrame(one), frame)
-        plug.kill('SIGKILL')
-        await gone
-        await one.close()
-      },
-      ['-m', '666'],
-      '/run/ecdock-fast',
-    ),
-  ),
+  forEverybody(async ({ dir, home }) => {
+    const path = join(home, 'roots')
+    const socket = bind(path)
+    const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
+    assert.is(await asNobody(dir, request), 'closed\n')
+    socket.close()
+    await crossesFrom(NOBODY, dir)
+  }),
 )
+
+hostileTest('clients whose sockets are in a file system that hangs hold up no other user', () =>
+  forEverybody(async ({ dir, home, pid }) => {
+    const hanging = join(home, 'hanging')
+    mkdirSync(hanging)
+    // A FUSE that nobody answers for.
+    const options = 'fd=5,rootmode=40000,user_id=0,group_id=0,allow_other'
+    const script = `exec 5<>/dev/fuse; mount -i -t fuse -o ${options} none ${hanging} && echo mounted && read end; umount -l ${hanging}`
+    const fuse = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const unmounted = once(fuse, 'close')
+    await once(fuse.stdout, 'data')
+    const request = encodeRequest({
+      version: 3,
+      port: undefined,
+      path: join(hanging, 'socket'),
+      description: '',
+    })
+    const descriptors = () => readdirSync(`/proc/${pid}/fd`).length
+    const before = descriptors()
+    const refused = Array.from({ length: 8 }, () => asNobody(dir, request))
+    const settled = Promise.all(refused)
+    await waitUntil('some of them wait', () => descriptors() >= before + 3)
+    await crossesFrom(['--reuid=65533', '--regid=65533', '--clear-groups'], dir)
+    assert.equal(await settled, Array(8).fill('closed\n'))
+    fuse.stdin.end()
+    await unmounted
+  }),
+)
+
+hostileTest('when its usher has ended, other users are refused, and the rest goes on', () =>
+  forEverybody(async ({ dir, pid, home }) => {
+    await crossesFrom(NOBODY, dir)
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+    assert.is(children.length, 1)
+    process.kill(Number(children[0]), 'SIGKILL')
+    const path = join(home, 'absent')
+    const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
+    assert.is(await asNobody(dir, request), 'closed\n')
+    await exchange(dir)
+  }),
+)
+
+function forEverybody(body: (sw: TestEcdockSwitch) => Promise<void>): Promise<void> {
+  return leavingNothing(() => withEcdockSwitch(body, ['-m', '666'], '/run/ecdock-fast'))
+}
+
+/** What becomes of the request of a client who is nobody: "accepted", "closed". */
+function asNobody(dir: string, request: Buffer): Promise<string> {
+  const program = `const s=require('net').connect(${JSON.stringify(join(dir, 'ctl'))},()=>s.write(Buffer.from('${request.toString('hex')}','hex')));
+    s.on('data',()=>console.log('accepted'));s.on('close',()=>console.log('closed'))`
+  return run('setpriv', [...NOBODY, process.execPath, '-e', program])
+}
+
+/** Plugs vde_plug in as another user, and lets a frame of it arrive. */
+async function crossesFrom(user: readonly string[], dir: string): Promise<void> {
+  const one = await plugIn(dir, { port: 9 })
+  const plug = spawn('setpriv', [...user, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
+  const gone = once(plug, 'close')
+  await waitUntil('vde_plug is plugged in', () => readdirSync(dir).some((name) => name.startsWith('001.')))
+  const frame = frameOf(BROADCAST, ONE, 'from another'.padEnd(50))
+  plug.stdin.write(Buffer.concat([Buffer.from([0, frame.length]), frame]))
+  assert.equal(await nextFrame(one), frame)
+  plug.kill('SIGKILL')
+  await gone
+  await one.close()
+}
+
+/** Of the process's first thread, in ns. */
+function processorTime(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0])
+}
 
 function onSwitch(body: (sw: TestEcdockSwitch) => Promise<void>): Promise<void> {
   return leavingNothing(() => withEcdockSwitch(body))
