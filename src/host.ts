@@ -1,28 +1,25 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DEFAULT_IPV6_PREFIX, parseIpv6Prefix } from './addressing/ipv6-prefix.js'
 import { lowestFreeSlots } from './addressing/slot.js'
 import { parseSubnet, type Subnet } from './addressing/subnet.js'
-import { type CleanupOptions, type CleanupReport, cleanup } from './cleanup/cleanup.js'
+import type { CleanupOptions, CleanupReport } from './cleanup/cleanup.js'
 import type { Sight } from './cleanup/finding.js'
 import { SlotContainers } from './containers/slot-containers.js'
 import { DockerEngine } from './docker/engine.js'
 import { EcdockError, type ErrorCode } from './errors.js'
 import type { Kernel } from './kernel/kernel.js'
 import { loadKernel } from './kernel/native.js'
-import { OvsdbClient, type OvsdbOptions } from './ovsdb/client.js'
+import type { OvsdbOptions } from './ovsdb/client.js'
 import type { TlsOptions } from './ovsdb/dial.js'
-import { DEFAULT_OVSDB } from './ovsdb/endpoint.js'
-import { comment } from './ovsdb/operations.js'
+import { DEFAULT_OVSDB, parseEndpoints } from './ovsdb/endpoint.js'
+import { unreachable } from './ovsdb/unreachable.js'
 import { quoted } from './quoted.js'
 import type { Backend, Surroundings } from './vswitch/backend.js'
 import { bridgeBackend, createBridge, deleteBridge, findBridge, listBridges } from './vswitch/bridge.js'
 import { checkIfname, checkVswitchName } from './vswitch/names.js'
 import { checkVswitchOptions } from './vswitch/options.js'
-import { ovsBackend } from './vswitch/ovs/backend.js'
-import { createOvsBridge, deleteOvsBridge, listOvsBridges } from './vswitch/ovs/bridge.js'
-import { databaseView } from './vswitch/ovs/database-view.js'
-import { OpenVswitch } from './vswitch/ovs/open-vswitch.js'
+import type { OvsVswitches } from './vswitch/ovs/vswitches.js'
 import { SlotSwitch } from './vswitch/slot-switch.js'
 import { vdeBackend } from './vswitch/vde/backend.js'
 import { readRecord } from './vswitch/vde/home.js'
@@ -76,7 +73,7 @@ export class Host {
   readonly #runDir: string
   readonly #around: Surroundings
   readonly #ovsdbOptions: Pick<OvsdbOptions, 'tls' | 'leaderOnly'>
-  #ovs: Promise<OpenVswitch> | undefined
+  #ovs: Promise<OvsVswitches> | undefined
 
   private constructor(kernel: Kernel, options: HostOptions) {
     this.kernel = kernel
@@ -129,9 +126,8 @@ export class Host {
       return this.#switch(bridgeBackend(record))
     }
     const ovs = await this.#connectOvs()
-    const settings = { usermode, neighSuppress }
-    await createOvsBridge(this.kernel, ovs.client, record, subnet, { ...settings, device, hasIpv6 })
-    const vswitch = this.#switch(ovsBackend({ ...record, ...settings }, ovs))
+    const settings = { usermode, neighSuppress, device, hasIpv6 }
+    const vswitch = this.#switch(await ovs.create(this.kernel, record, subnet, settings))
     return await this.#withSlots(vswitch, subnet, options.slots ?? 0)
   }
 
@@ -161,7 +157,7 @@ export class Host {
     const backend = await this.#find(name)
     if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
     else if (backend.kind === 'vde') await deleteVde(backend, this.#around, this.#runDir)
-    else await this.#deleteOvsBridge(backend)
+    else await (await this.#connectOvs()).delete(backend, this.#around)
   }
 
   /** Removes what crashes and ended containers left behind, only what is ours. */
@@ -172,6 +168,7 @@ export class Host {
       runDir: this.#runDir,
       look: () => this.#look(),
     }
+    const { cleanup } = await import('./cleanup/cleanup.js')
     return cleanup(world, options)
   }
 
@@ -182,13 +179,6 @@ export class Host {
     await Promise.allSettled([ovs?.then((one) => one.close()), this.#docker.close()])
   }
 
-  async #deleteOvsBridge({ name, internal }: Backend): Promise<void> {
-    await internal?.unplug(internal.slots(), this.#around)
-    const ovs = await this.#connectOvs()
-    await deleteOvsBridge(this.kernel, ovs.client, name)
-    await ovs.forget(name)
-  }
-
   async #look(): Promise<Sight> {
     const ours = [
       ...(await listBridges(this.kernel)).map((record) => this.#switch(bridgeBackend(record))),
@@ -196,9 +186,8 @@ export class Host {
     ]
     const ovs = await this.#ovsIfThere()
     if (ovs instanceof EcdockError) return { vswitches: ours, database: ovs }
-    const { client } = ovs
-    const others = listOvsBridges(client).map((record) => this.#switch(ovsBackend(record, ovs)))
-    return { vswitches: [...ours, ...others], database: databaseView(client) }
+    const others = ovs.all().map((backend) => this.#switch(backend))
+    return { vswitches: [...ours, ...others], database: ovs.view() }
   }
 
   #switch(backend: Backend): Vswitch {
@@ -217,9 +206,9 @@ export class Host {
         cause: ovs,
       })
     }
-    const found = listOvsBridges(ovs.client).find((record) => record.name === name)
-    if (found !== undefined) return ovsBackend(found, ovs)
-    const foreign = ovs.client.replica.byName('Bridge', name) !== undefined
+    const found = ovs.find(name)
+    if (found !== undefined) return found
+    const foreign = ovs.hasBridge(name)
     throw new EcdockError(
       'VSWITCH_NOT_FOUND',
       'find vswitch',
@@ -242,12 +231,8 @@ export class Host {
     }
   }
 
-  async #connectOvs(): Promise<OpenVswitch> {
-    this.#ovs ??= OvsdbClient.connect(this.#ovsdbEndpoint, {
-      ...this.#ovsdbOptions,
-      connectTimeoutMs: this.#lookMs,
-      requestTimeoutMs: this.#ovsTimeoutMs,
-    }).then((client) => new OpenVswitch(client, this.#ovsdbEndpoint))
+  async #connectOvs(): Promise<OvsVswitches> {
+    this.#ovs ??= this.#openOvs()
     try {
       return await this.#ovs
     } catch (error) {
@@ -256,19 +241,45 @@ export class Host {
     }
   }
 
+  async #openOvs(): Promise<OvsVswitches> {
+    refuseAbsent(this.#ovsdbEndpoint)
+    const { OvsVswitches } = await import('./vswitch/ovs/vswitches.js')
+    return OvsVswitches.connect(this.#ovsdbEndpoint, {
+      ...this.#ovsdbOptions,
+      connectTimeoutMs: this.#lookMs,
+      requestTimeoutMs: this.#ovsTimeoutMs,
+    })
+  }
+
   /**
    * Open vSwitch with its replica up to date, or why there is none: many hosts have no Open vSwitch, or one that
    * hangs, and need none for the other kinds.
    */
-  async #ovsIfThere(): Promise<OpenVswitch | EcdockError> {
+  async #ovsIfThere(): Promise<OvsVswitches | EcdockError> {
     try {
       const ovs = await this.#connectOvs()
-      await ovs.client.transact([comment('ecdock-fast: look')], { timeoutMs: this.#lookMs })
+      await ovs.refresh(this.#lookMs)
       return ovs
     } catch (error) {
       if (error instanceof EcdockError && NO_ANSWER.has(error.code)) return error
       throw error
     }
+  }
+}
+
+/** Where there is no socket, nothing of Open vSwitch need be loaded to find nobody there. Throws OVSDB_UNREACHABLE, USAGE. */
+function refuseAbsent(ovsdb: string): void {
+  const [only, ...others] = parseEndpoints(ovsdb)
+  if (only === undefined || others.length > 0 || !('path' in only) || !isAbsent(only.path)) return
+  throw unreachable(only, `connect ENOENT ${only.path}`, 'ENOENT')
+}
+
+/** False also when nobody lets us look. */
+function isAbsent(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 

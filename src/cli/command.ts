@@ -42,11 +42,19 @@ export interface CommandSpec<Flags extends object> {
   run(invocation: Invocation, args: string[], flags: Flags): Promise<Answer>
 }
 
+/** Does what a command line asks for. */
+export type Perform = <Flags extends object>(
+  spec: CommandSpec<Flags>,
+  options: GlobalOptions,
+  args: string[],
+  flags: Flags,
+) => Promise<void>
+
 /** Makes `spec` a command of `program`; `perform` is called when the command line asks for it. */
 export function addCommand<Flags extends object>(
   program: Command,
   spec: CommandSpec<Flags>,
-  perform: (spec: CommandSpec<Flags>, options: GlobalOptions, args: string[], flags: Flags) => Promise<void>,
+  perform: Perform,
 ): void {
   const command = program.command(spec.name).summary(spec.summary)
   command.description(

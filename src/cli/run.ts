@@ -3,6 +3,7 @@ import { createColors } from 'picocolors'
 import { type Config, loadConfig } from '../config/load.js'
 import { asEcdockError, EcdockError } from '../errors.js'
 import type { Answer, CommandSpec } from './command.js'
+import { COMMAND_NAMES, commandsNeeded } from './commands.js'
 import { EXIT_DONE, exitStatus } from './exit-status.js'
 import type { GlobalOptions } from './global-options.js'
 import { cancelled, hasColors, Invocation } from './invocation.js'
@@ -44,9 +45,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 
   try {
-    const program = buildProgram(io, perform)
-    const names = new Set(program.commands.map((each) => each.name()))
-    command = argv.find((argument) => names.has(argument)) ?? NO_COMMAND
+    command = argv.find((argument) => COMMAND_NAMES.has(argument)) ?? NO_COMMAND
+    const program = await buildProgram(io, perform, commandsNeeded(argv))
     if (argv.length === 0) program.outputHelp()
     else await program.parseAsync(optionsBehindCommand(argv, program), { from: 'user' })
     return status

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { checkSlot } from '../addressing/slot.js'
 import { parseSubnet } from '../addressing/subnet.js'
-import { attachConsole, type Console, type ConsoleEnd } from '../docker/console.js'
+import type { Console, ConsoleEnd } from '../docker/console.js'
 import type { ContainerSpec, DockerEngine } from '../docker/engine.js'
 import { isConflict } from '../docker/failure.js'
 import { asEcdockError, EcdockError } from '../errors.js'
@@ -79,6 +79,7 @@ export class SlotContainers {
     const found = await this.#require(vswitch, slot)
     const container = await this.#engine.container(found.container)
     if (container.pid === 0) throw await ended(this.#engine, container)
+    const { attachConsole } = await import('../docker/console.js')
     return attachConsole(this.#engine, container, console)
   }
 

@@ -1,4 +1,4 @@
-import { Agent } from 'node:http'
+import type { Agent } from 'node:http'
 import type Dockerode from 'dockerode'
 import { EcdockError } from '../errors.js'
 import { type DockerAddress, formatDockerAddress, parseDockerAddress } from './address.js'
@@ -20,7 +20,7 @@ export interface CallLimits {
  */
 export class DockerClient {
   #where: DockerAddress | undefined
-  readonly #agent = new Agent({ keepAlive: true })
+  #agent: Agent | undefined
   readonly #open = new Set<AbortController>()
   #dockerode: Promise<Dockerode> | undefined
   #closed = false
@@ -88,23 +88,27 @@ export class DockerClient {
   /** dockerode takes 0.1 s to load, which only those who use Docker should pay for. */
   dockerode(): Promise<Dockerode> {
     const where = this.#address()
-    this.#dockerode ??= import('dockerode').then(({ default: Docker }) => {
-      // A `host` that is undefined keeps a DOCKER_HOST in the environment from being preferred to the socket.
-      const docker =
-        'socketPath' in where
-          ? new Docker({ socketPath: where.socketPath, host: undefined, protocol: 'http' })
-          : new Docker({ host: `http://${where.host}`, port: where.port, protocol: 'http' })
-      Object.assign(docker.modem, { agent: this.#agent })
-      return docker
-    })
+    this.#dockerode ??= this.#load(where)
     return this.#dockerode
+  }
+
+  async #load(where: DockerAddress): Promise<Dockerode> {
+    const [{ default: Docker }, { Agent }] = await Promise.all([import('dockerode'), import('node:http')])
+    // A `host` that is undefined keeps a DOCKER_HOST in the environment from being preferred to the socket.
+    const docker =
+      'socketPath' in where
+        ? new Docker({ socketPath: where.socketPath, host: undefined, protocol: 'http' })
+        : new Docker({ host: `http://${where.host}`, port: where.port, protocol: 'http' })
+    this.#agent = new Agent({ keepAlive: true })
+    Object.assign(docker.modem, { agent: this.#agent })
+    return docker
   }
 
   /** Ends what is under way, which then fails with CANCELLED, and closes every connection. */
   close(): void {
     this.#closed = true
     for (const controller of this.#open) controller.abort()
-    this.#agent.destroy()
+    this.#agent?.destroy()
   }
 }
 

@@ -3,6 +3,7 @@ import tls from 'node:tls'
 import { EcdockError } from '../errors.js'
 import { Pending } from '../pending.js'
 import type { Endpoint } from './endpoint.js'
+import { unreachable } from './unreachable.js'
 
 /** What `ssl:` endpoints need. Each is PEM text, as the files are that ovs-vsctl(8) takes for set-ssl. */
 export interface TlsOptions {
@@ -43,7 +44,7 @@ export async function dial(endpoint: Endpoint, options: DialOptions): Promise<ne
     socket.once(encrypted ? 'secureConnect' : 'connect', () => opened.resolve())
     // It stays for good: an error without a listener would end the process.
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      opened.reject(unreachable(endpoint, error.message, error))
+      opened.reject(unreachable(endpoint, error.message, error.code, error))
     })
     socket.once('close', () => opened.reject(unreachable(endpoint, 'the server hung up')))
   } catch (error) {
@@ -87,25 +88,4 @@ function dialTls(
 
 function unusable(why: string, cause?: unknown): EcdockError {
   return new EcdockError('USAGE', 'ovsdb connect', `No TLS is possible: ${why}.`, { cause })
-}
-
-function unreachable(endpoint: Endpoint, why: string, error?: NodeJS.ErrnoException): EcdockError {
-  const place = 'path' in endpoint ? endpoint.path : `${endpoint.host} port ${endpoint.port}`
-  const message = `No OVSDB server can be reached at ${place}: ${why}.`
-  return new EcdockError('OVSDB_UNREACHABLE', 'ovsdb connect', message, {
-    errno: error?.code,
-    hint: connectHint(endpoint, error?.code),
-    cause: error,
-  })
-}
-
-function connectHint(endpoint: Endpoint, errno: string | undefined): string {
-  if (errno === 'EACCES') return 'Run as root: the socket of OVSDB is open to root only.'
-  if (errno !== undefined && !/^E[A-Z]+$/.test(errno)) {
-    return 'The certificate of the server has to be signed by one of those in `ca`, and ours by one that it knows.'
-  }
-  if ('path' in endpoint) {
-    return 'Start Open vSwitch (systemctl start openvswitch-switch), or say where its socket is.'
-  }
-  return `Let the server listen there: ovs-vsctl set-manager ${endpoint.tls ? 'pssl' : 'ptcp'}:${endpoint.port}`
 }

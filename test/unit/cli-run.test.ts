@@ -137,9 +137,9 @@ test("a command's own options stand before its name, too, as ecDock wants them",
   assert.equal(world.calls, ['create ovs ovs1 10.0.1.254/24'])
 })
 
-test('an option that takes a value takes one in every command', () => {
+test('an option that takes a value takes one in every command', async () => {
   const takes = new Map<string, boolean>()
-  const program = buildProgram({ stdout: process.stdout }, async () => {})
+  const program = await buildProgram({ stdout: process.stdout }, async () => {})
   for (const { options } of [program, ...program.commands]) {
     for (const { long, short, required, optional } of options) {
       for (const flag of [long, short]) {

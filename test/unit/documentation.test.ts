@@ -17,8 +17,8 @@ test('docs/errors.md describes every code once, and no other', () => {
   assert.equal(described.sort(), [...ERROR_CODES].sort())
 })
 
-test('the README lists every command that --help lists, and no other', () => {
-  const program = buildProgram({ stdout: process.stdout }, async () => {})
+test('the README lists every command that --help lists, and no other', async () => {
+  const program = await buildProgram({ stdout: process.stdout }, async () => {})
   const commands = program.commands.map((command) => command.name()).sort()
   const table = README.slice(README.indexOf('\n## The command line\n'), README.indexOf('\n### JSON\n'))
   const listed = [...table.matchAll(/^\| `([a-z-]+)[^`]*` \|/gm)].map(([, name]) => name).sort()
