@@ -141,6 +141,25 @@ test('create-vswitch refuses what contradicts itself', () => {
   )
 })
 
+test('create-vswitch says what to do about --socket-dir together with another kind', () => {
+  const refused = (args: string[], flags: Parameters<typeof vswitchOptions>[1]) => {
+    try {
+      vswitchOptions(args, { ...flags, socketDir: '/run/lab' })
+    } catch (error) {
+      return error instanceof EcdockError ? `${error.message}. ${error.hint}` : String(error)
+    }
+    return ''
+  }
+  assert.is(
+    refused(['10.0.0.254/24'], { kind: 'bridge' }),
+    '--socket-dir names a VDE switch to plug into, and --kind bridge asks for another kind of vswitch. ' +
+      'Leave out --socket-dir, or write --kind vde --socket-dir /run/lab without --kind bridge.',
+  )
+  assert.match(refused(['10.0.0.254/24'], { usermode: true }), /without --usermode/)
+  assert.match(refused(['10.0.0.254/24', 'eth1'], {}), /without DEVICE eth1/)
+  assert.is(refused(['10.0.0.254/24'], { kind: 'vde' }), '')
+})
+
 test('every error code has one of the documented exit statuses', () => {
   const statuses = new Map<number, string[]>()
   for (const code of ERROR_CODES) {

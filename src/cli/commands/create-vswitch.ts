@@ -77,7 +77,16 @@ export function vswitchOptions(
   }
   const { socketDir } = flags
   if (socketDir !== undefined && (needsOvs || (flags.kind ?? 'vde') !== 'vde')) {
-    throw usage('--socket-dir is for kind vde', 'Leave out one of the two.')
+    const other =
+      flags.kind !== undefined
+        ? `--kind ${flags.kind}`
+        : flags.usermode === true
+          ? '--usermode'
+          : `DEVICE ${device}`
+    throw usage(
+      `--socket-dir names a VDE switch to plug into, and ${other} asks for another kind of vswitch`,
+      `Leave out --socket-dir, or write --kind vde --socket-dir ${socketDir} without ${other}.`,
+    )
   }
   const usermode = flags.usermode ?? defaults.usermode === true
   const kind =
