@@ -156,7 +156,7 @@ export class Host {
   async deleteVswitch(name: string): Promise<void> {
     const backend = await this.#find(name)
     if (backend.kind === 'bridge') await deleteBridge(this.kernel, name)
-    else if (backend.kind === 'vde') await deleteVde(backend, this.#around, this.#runDir)
+    else if (backend.kind === 'vde') await deleteVde(this.kernel, this.#runDir, name)
     else await (await this.#connectOvs()).delete(backend, this.#around)
   }
 

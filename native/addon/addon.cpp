@@ -6,6 +6,7 @@
 #include "addon/datagrams.h"
 #include "addon/dispatcher.h"
 #include "addon/values.h"
+#include "file_lock.h"
 #include "netlink/address.h"
 #include "netlink/link.h"
 #include "netns/network_namespace.h"
@@ -103,6 +104,7 @@ class Addon : public Napi::Addon<Addon> {
                              InstanceMethod("namespaces", &Addon::namespaces),
                              InstanceMethod("namespaceId", &Addon::namespace_id),
                              InstanceMethod("probe", &Addon::probe),
+                             InstanceMethod("tryLock", &Addon::lock),
                              InstanceMethod("datagramBind", &Addon::datagram_bind),
                              InstanceMethod("datagramConnect", &Addon::datagram_connect),
                              InstanceMethod("datagramSend", &Addon::datagram_send),
@@ -263,6 +265,15 @@ class Addon : public Napi::Addon<Addon> {
     return run<Outcomes>(info, probing_, [this, echoes = std::move(*echoes)]() -> Result<Outcomes> {
       return probe::send_echoes(echoes, probes_stop_);
     });
+  }
+
+  Napi::Value lock(const Napi::CallbackInfo& info) {
+    const auto descriptor = u32_argument(info, 0);
+    if (!descriptor) return info.Env().Undefined();
+    const auto locked = try_lock(static_cast<int>(*descriptor));
+    if (locked.ok()) return Napi::Boolean::New(info.Env(), locked.value());
+    Napi::Error(info.Env(), to_js(info.Env(), locked.error())).ThrowAsJavaScriptException();
+    return info.Env().Undefined();
   }
 
   std::atomic<bool> probes_stop_{false};

@@ -5,7 +5,12 @@ import type { Kernel } from '../kernel/kernel.js'
 import { bridgeNetns, deleteBridge, listUnfinishedBridges } from '../vswitch/bridge.js'
 import { hostIfname } from '../vswitch/names.js'
 import { mendSwitch } from '../vswitch/vde/mending.js'
-import { endedVdes, listUnfinishedVdes, removeUnfinishedVde } from '../vswitch/vde/vswitches.js'
+import {
+  endedVdes,
+  listUnfinishedVdes,
+  listUnpluggedTaps,
+  removeUnfinishedVde,
+} from '../vswitch/vde/vswitches.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import type { Finding, Removal, Sight } from './finding.js'
 import { strayLinks } from './stray-links.js'
@@ -111,18 +116,39 @@ async function halfMadeVswitches(kernel: Kernel, vswitches: readonly Vswitch[]):
   return found
 }
 
-/** Those that were never whole, and those whose process has ended while their taps are where they were. */
+/**
+ * Those that were never whole, and those whose process has ended while their taps are where they were; and taps that could
+ * not be plugged in again when it was started anew.
+ */
 async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
   const unfinished = (await listUnfinishedVdes(runDir)).map((name): Finding => {
     const remove = () => removeUnfinishedVde(kernel, runDir, name)
-    return { kind: 'vswitch', name, why: 'its creation was cut short', remove }
+    return { kind: 'vswitch', name, why: 'its creation or deletion was cut short', remove }
   })
-  const ended = (await endedVdes(runDir)).map((record): Finding => {
-    const remove = async () => void (await mendSwitch(record, runDir, { kernel }))
-    const why = 'its switch had ended, and is started again'
-    return { kind: 'process', name: record.name, why, remove }
+  const ended = (await endedVdes(runDir)).map(({ name }): Finding => {
+    const remove = () => mendAll(name, runDir, kernel)
+    return { kind: 'process', name, why: 'its switch had ended, and is started again', remove }
   })
-  return [...unfinished, ...ended]
+  return [...unfinished, ...ended, ...(await unpluggedTaps(kernel, runDir))]
+}
+
+async function unpluggedTaps(kernel: Kernel, runDir: string): Promise<Finding[]> {
+  return (await listUnpluggedTaps(kernel, runDir)).map(({ vswitch, slot }): Finding => {
+    const remove = () => mendAll(vswitch, runDir, kernel, slot)
+    const why = 'its tap was not plugged into the switch, and is again'
+    return { kind: 'port', name: hostIfname(vswitch, slot), why, remove }
+  })
+}
+
+/** Mends the switch; throws VDE_REFUSED when one of its taps, or that of this slot, is still not plugged in. */
+async function mendAll(name: string, runDir: string, kernel: Kernel, slot?: number): Promise<void> {
+  const { missing } = await mendSwitch(name, runDir, kernel)
+  const failed = missing.find((each) => slot === undefined || each.slot === slot)
+  if (failed === undefined) return
+  const message = `slot ${failed.slot} of ${name} cannot be plugged in again: ${failed.why}`
+  throw new EcdockError('VDE_REFUSED', 'cleanup', message, {
+    hint: `Does a client of the switch hold that port? Or take the slot out: ecdock-fast --vswitch ${name} unplug ${failed.slot}`,
+  })
 }
 
 async function brokenPorts(vswitches: readonly Vswitch[], skipped: string[]): Promise<Finding[]> {

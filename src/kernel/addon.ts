@@ -18,6 +18,8 @@ export type Addon = Omit<Kernel, 'execute'> & {
   datagramSend(socket: number, datagrams: readonly Uint8Array[]): number
   datagramTake(socket: number): { bytes: Buffer; lengths: Uint32Array; dropped: number }
   datagramClose(socket: number): void
+  /** flock(2) on an open descriptor (directory-lock.ts). */
+  tryLock(descriptor: number): boolean
 }
 
 /** From dist/src/kernel, and from src/kernel alike, the addon is where node-gyp puts it. */

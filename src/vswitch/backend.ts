@@ -92,6 +92,8 @@ export interface Backend {
   /** Kind `ovs`: the database that the vswitch is in. */
   readonly ovsdb?: string | undefined
 
+  /** Refuses a port that only this kind cannot have. Throws TARGET_INVALID. */
+  check?(wiring: Wiring): void
   /** The steps that make a port's two interfaces. */
   interfaces(wiring: Wiring): Step[]
   /** Steps that the target side needs after it has its addresses. */

@@ -72,8 +72,12 @@ export async function worthAnother(
   around: Surroundings,
 ): Promise<boolean> {
   if (error.code === 'IFNAME_TAKEN') return request.ifname === undefined
-  if (error.code === 'VSWITCH_NOT_FOUND' || error.code === 'VDE_UNREACHABLE')
-    return (await backend.mend?.(slot, around)) ?? false
+  if (error.code === 'VSWITCH_NOT_FOUND') return (await backend.mend?.(slot, around)) ?? false
+  if (error.code === 'VDE_UNREACHABLE') {
+    await backend.mend?.(slot, around)
+    // If somebody has deleted the vswitch meanwhile, the next attempt says so.
+    return true
+  }
   if (error.code === 'SLOT_TAKEN' && (await backend.places.dropGhost?.(around, slot)) === true) return true
   if (request.slot !== undefined) return false
   if (error.code === 'SLOT_TAKEN') return true

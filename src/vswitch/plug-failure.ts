@@ -27,7 +27,7 @@ export async function plugFailure(
     return targetOccupied(failed, wiring, details)
   }
   const own = backend.failure?.(failed)
-  if (own !== undefined) return own
+  if (own !== undefined) return (await deleted(backend, around, wiring.slot)) ?? own
   if (failed.errno === 'EPERM' || failed.errno === 'EACCES') return permissionError(failed.op, failed.errno)
   if (failed.op === 'target check' && failed.errno === 'EINVAL') return ownNetwork(target)
   if (failed.errno === 'ENOTTY') return notANetns(target.netns, 'plug')
@@ -37,6 +37,10 @@ export async function plugFailure(
   }
   const taken = failed.op === 'veth add' ? 'EEXIST' : failed.op === 'switch' ? 'EBUSY' : ''
   if (failed.errno === taken) return slotOrNameTaken(wiring, backend, around, details)
+  if (failed.errno === 'ENODEV') {
+    const gone = await deleted(backend, around, wiring.slot)
+    if (gone !== undefined) return gone
+  }
   if (failed.op === 'link get' && failed.errno === 'ENODEV') {
     const message = `vswitch ${backend.name} has no bridge any more`
     return new EcdockError('VSWITCH_NOT_FOUND', 'plug', message, {
@@ -88,6 +92,20 @@ function targetOccupied(failed: PlanFailed, wiring: Wiring, details: Details): E
   })
 }
 
+/** Says that the vswitch is gone, when it is: then that is why. */
+async function deleted(
+  backend: Backend,
+  around: Surroundings,
+  slot: number,
+): Promise<EcdockError | undefined> {
+  try {
+    await backend.places.requirePlace(around, slot)
+    return undefined
+  } catch (error) {
+    return asEcdockError(error, 'plug')
+  }
+}
+
 /** The vswitch's namespace or the target's is not there: say which. */
 async function absent(
   wiring: Wiring,
@@ -95,11 +113,8 @@ async function absent(
   around: Surroundings,
   details: Details,
 ): Promise<EcdockError> {
-  try {
-    await backend.places.requirePlace(around, wiring.slot)
-  } catch (error) {
-    return asEcdockError(error, 'plug')
-  }
+  const gone = await deleted(backend, around, wiring.slot)
+  if (gone !== undefined) return gone
   if (details.errno !== 'ESRCH') {
     try {
       checkPresent(wiring.target)

@@ -153,13 +153,18 @@ export class Plugging {
   async #failed(item: Item, wiring: Wiring, outcome: PlanFailed): Promise<boolean> {
     const error = await reasonOf(outcome, wiring, this.#backend, this.#around)
     const { request, attempts } = item
-    if (
-      attempts + 1 < SLOT_ATTEMPTS &&
-      (await worthAnother(request, wiring.slot, error, this.#backend, this.#around))
-    ) {
-      return true
+    try {
+      if (
+        attempts + 1 < SLOT_ATTEMPTS &&
+        (await worthAnother(request, wiring.slot, error, this.#backend, this.#around))
+      ) {
+        return true
+      }
+      this.#fail(item, error)
+    } catch (thrown) {
+      // The switch cannot be put right: nobody else's plug need fail of that.
+      this.#fail(item, thrown)
     }
-    this.#fail(item, error)
     return false
   }
 

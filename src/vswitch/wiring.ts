@@ -138,9 +138,9 @@ function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'na
   })
 }
 
-/** Throws MAC_TAKEN, and UNSUPPORTED for what this kind of vswitch, or this kernel, cannot do. */
+/** Throws MAC_TAKEN, UNSUPPORTED for what this kind of vswitch, or this kernel, cannot do, and what the kind's check throws. */
 export function wire(
-  vswitch: Pick<Backend, 'kind' | 'polices' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb'>,
+  vswitch: Pick<Backend, 'kind' | 'polices' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb' | 'check'>,
   hasIpv6: boolean,
   request: PlugRequest,
   target: ResolvedTarget,
@@ -155,7 +155,7 @@ export function wire(
   const ipv6 = hasIpv6 && mtu >= IPV6_MIN_MTU && !disablesIpv6(settings.sysctls, ifname)
   checkFamilies(routes, ipv6)
   const routed = routes.some(({ family, destination }) => family === 'ipv4' && destination === 'default')
-  return {
+  const wiring: Wiring = {
     target,
     slot,
     hostIfname: hostIfname(vswitch.name, slot),
@@ -174,6 +174,8 @@ export function wire(
     sysctls: settings.sysctls,
     announce: (request.announce ?? mac !== address.mac) ? moment(vswitch.kind) : undefined,
   }
+  vswitch.check?.(wiring)
+  return wiring
 }
 
 /** What a request asks for that not every port has. Throws UNSUPPORTED. */

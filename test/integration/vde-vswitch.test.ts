@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'uvu'
@@ -234,6 +234,27 @@ vdeTest('what somebody else keeps where vswitches have their files is left alone
     for (const file of foreign) assert.is(readFileSync(join(HOME, '..', file), 'utf8'), 'mine')
     rmSync(join(HOME, '..'), { recursive: true })
     await host.createVswitch({ name: 'vde0', kind: 'vde', subnet: '10.0.0.254/24' })
+  }),
+)
+
+vdeTest('a target whose path is too long for the label of its port is refused, and the others are not', () =>
+  onVde(1, async ({ vswitch, targets }) => {
+    const [netns = ''] = targets
+    const long = join(mkdtempSync(join(tmpdir(), 'vde-long-')), 'ü'.repeat(120))
+    mkdirSync(long)
+    symlinkSync(netns, join(long, 'ns'))
+    try {
+      const [refused, plugged] = await vswitch.plugAll([
+        { target: { netns: join(long, 'ns') } },
+        { target: { netns } },
+      ])
+      assert.ok(refused?.ok === false && plugged?.ok === true)
+      assert.is(refused.error.code, 'TARGET_INVALID')
+      assert.match(refused.error.message, /too long for a vswitch of kind vde: 7\d\d bytes/)
+      await refusal(vswitch.plug({ netns: join(long, 'ns') }, { slot: 2 }), 'TARGET_INVALID')
+    } finally {
+      rmSync(dirname(long), { recursive: true })
+    }
   }),
 )
 

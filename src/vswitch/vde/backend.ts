@@ -4,7 +4,7 @@ import type { PlanFailed } from '../../kernel/plan.js'
 import type { Backend } from '../backend.js'
 import { LINK_GROUP } from '../record.js'
 import { homeOf, type VdeRecord } from './home.js'
-import { portLabel } from './labels.js'
+import { checkLabel, portLabel } from './labels.js'
 import { mendSwitch } from './mending.js'
 import { MAX_PORT } from './own-port.js'
 import { tapPlaces } from './places.js'
@@ -25,6 +25,7 @@ export function vdeBackend(record: VdeRecord, runDir: string): Backend {
     // The last one is for the vswitch itself, whose own slot may be higher.
     maxSlot: MAX_PORT - 1,
     places: tapPlaces({ home, runDir, backend: () => backend }),
+    check: checkLabel,
     interfaces: (wiring) => [
       {
         op: 'tap',
@@ -41,7 +42,13 @@ export function vdeBackend(record: VdeRecord, runDir: string): Backend {
       },
     ],
     failure: (failed) => tapFailure(failed, record),
-    mend: (_slot, around) => mendSwitch(record, runDir, around),
+    mend: async (_slot, { kernel }) => {
+      const { runs, missing } = await mendSwitch(name, runDir, kernel)
+      for (const { slot, why } of missing) {
+        process.emitWarning(`Slot ${slot} of ${name} could not be plugged in again: ${why}`, 'EcdockWarning')
+      }
+      return runs
+    },
   }
   return backend
 }

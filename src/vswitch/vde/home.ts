@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { EcdockError } from '../../errors.js'
+import { DirectoryLock } from '../../kernel/directory-lock.js'
 import { checkSocketDir } from '../../vde/socket-dir.js'
 import { type VswitchRecord, vswitchRecord } from '../record.js'
 
@@ -31,9 +32,29 @@ export function homeOf(runDir: string, name: string): Home {
   }
 }
 
-/** Makes the directory of a vswitch that is to be made. Throws VSWITCH_EXISTS, USAGE (its path is too long), PERMISSION. */
-export async function makeHome(home: Home, name: string): Promise<void> {
+/**
+ * Waits until nobody else makes, mends or deletes the vswitch. Undefined when it has no directory (any more). Throws
+ * TIMEOUT.
+ */
+export function lockHome(home: Home, op: string): Promise<DirectoryLock | undefined> {
+  return DirectoryLock.take(home.dir, { op })
+}
+
+/**
+ * Makes the directory of a vswitch that is to be made, and locks it. Throws VSWITCH_EXISTS, USAGE (its path is too long),
+ * PERMISSION.
+ */
+export async function makeHome(home: Home, name: string): Promise<DirectoryLock> {
   checkSocketDir(home.sock)
+  for (;;) {
+    await makeDirectory(home, name)
+    const lock = await lockHome(home, 'create-vswitch')
+    // Else a cleanup has taken it for what a crash left, in the instant before it was locked.
+    if (lock !== undefined) return lock
+  }
+}
+
+async function makeDirectory(home: Home, name: string): Promise<void> {
   try {
     await makeIn(join(home.dir, '..'), home.dir)
   } catch (cause) {
@@ -136,10 +157,9 @@ export async function listHomes(runDir: string): Promise<string[]> {
 }
 
 /**
- * Whether this is the directory of a vswitch that was never finished, and not somebody else's in the same place. One whose
- * record is there and cannot be read was.
+ * Whether this is the directory of a vswitch that was never finished or is half deleted, and not somebody else's in the same
+ * place. One whose record is there and cannot be read was finished. Whoever is at work on it has it locked.
  */
-export async function isUnfinished(runDir: string, name: string): Promise<boolean> {
-  const home = homeOf(runDir, name)
+export async function isUnfinished(home: Home): Promise<boolean> {
   return !(await namesIn(home.dir)).includes(basename(home.record)) && (await holdsOnlyOurs(home))
 }

@@ -16,6 +16,15 @@ export function reachableNamespaces(): Map<number, string> {
   return found
 }
 
+/** Inode number of the namespace at a path, '' being the process's own; undefined when there is none (any more). */
+export function namespaceIdAt(path: string): number | undefined {
+  try {
+    return statSync(path || '/proc/self/ns/net', { throwIfNoEntry: false })?.ino
+  } catch {
+    return undefined
+  }
+}
+
 /** A process may end while it is looked at. */
 function attempt(look: () => void): void {
   try {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs'
 import { EcdockError } from '../../errors.js'
 import type { Removal } from '../../kernel/kernel.js'
 import { Control, type SwitchPort } from '../../vde/control.js'
@@ -7,9 +6,9 @@ import { vswitchDeleted } from '../host-side.js'
 import { bySlot, portOf } from '../port-reading.js'
 import type { Port } from '../vswitch.js'
 import { type Home, readRecord } from './home.js'
-import { type PortLabel, parsePortLabel } from './labels.js'
-import { reachableNamespaces } from './namespaces.js'
-import { type MarkedTap, markedTaps } from './taps.js'
+import { parsePortLabel } from './labels.js'
+import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
+import { deleteTaps, type MarkedTap, markedTaps } from './taps.js'
 
 interface Places {
   home: Home
@@ -40,10 +39,15 @@ export function tapPlaces(places: Places): PortPlaces {
       return port && holderOf(backend(), port)
     },
     async remove(around, ports) {
+      const { name } = backend()
       const listed = await list(places)
-      return listed === undefined
-        ? await removeOrphans(backend().name, around, ports)
-        : await removeListed(home.control, listed, around, ports)
+      if (listed === undefined) return await removeOrphans(name, around, ports)
+      const outcomes = await removeListed(home.control, listed, around, ports)
+      // They may be in their targets all the same, when they could not be plugged in again.
+      const missing = ports.filter((_, at) => outcomes[at] === 'absent')
+      if (missing.length === 0) return outcomes
+      const orphans = await removeOrphans(name, around, missing)
+      return outcomes.map((outcome) => (outcome === 'absent' ? (orphans.shift() ?? outcome) : outcome))
     },
     async dropGhost(_around, slot) {
       const [port] = (await list(places, slot)) ?? []
@@ -57,27 +61,24 @@ export function tapPlaces(places: Places): PortPlaces {
 
 /** What is plugged in; undefined when the switch process does not run. Throws VSWITCH_NOT_FOUND. */
 async function list(places: Places, slot?: number): Promise<SwitchPort[] | undefined> {
-  const control = await reach(places)
-  if (control === undefined) return undefined
+  const listed = await portsAt(places.home.control, slot)
+  if (listed === undefined) await requireThere(places)
+  return listed
+}
+
+/** What is plugged into the switch with this control socket, at one port or at all; undefined when there is no such switch. */
+export async function portsAt(path: string, port?: number): Promise<SwitchPort[] | undefined> {
+  let control: Control | undefined
   try {
-    return await control.list(slot)
+    control = await Control.connect(path)
+    return await control.list(port)
   } catch (error) {
     // Nothing is at that port.
     if (error instanceof EcdockError && error.errno === 'ENXIO') return []
     if (isEnded(error)) return undefined
     throw error
   } finally {
-    control.close()
-  }
-}
-
-async function reach(places: Places): Promise<Control | undefined> {
-  try {
-    return await Control.connect(places.home.control)
-  } catch (error) {
-    if (!isEnded(error)) throw error
-    await requireThere(places)
-    return undefined
+    control?.close()
   }
 }
 
@@ -127,16 +128,8 @@ async function orphans({ backend }: Places, around: Surroundings, slot?: number)
  */
 function isGhost(port: SwitchPort): boolean {
   const record = parsePortLabel(port)
-  if (record === undefined || inodeOf(record.netns) === record.netnsId) return false
+  if (record === undefined || namespaceIdAt(record.netns) === record.netnsId) return false
   return !reachableNamespaces().has(record.netnsId)
-}
-
-function inodeOf(path: string): number | undefined {
-  try {
-    return statSync(path || '/proc/self/ns/net', { throwIfNoEntry: false })?.ino
-  } catch {
-    return undefined
-  }
 }
 
 function holderOf(backend: Backend, port: SwitchPort): string {
@@ -150,7 +143,7 @@ type Asked = readonly { slot: number; mark: string }[]
 
 /**
  * First the links, many at the same time: when they are gone, the switch has little left to close, and to take their ports
- * out takes no time.
+ * out takes no time. `deleted` is a port that the switch had; an interface that no longer carries the mark stays.
  */
 async function removeListed(
   path: string,
@@ -166,36 +159,26 @@ async function removeListed(
   })
   const outcomes: Removal[] = asked.map(({ slot }) => (bySlot.has(slot) ? 'foreign' : 'absent'))
   if (found.length === 0) return outcomes
-  const links = found.map(({ mark, record }) => ({ netns: record.netns, name: record.ifname, mark }))
-  const removals = await kernel.deleteScatteredLinks(links)
-  const elsewhere = moved(found.filter((_, index) => removals[index] !== 'deleted'))
-  if (elsewhere.length > 0) await kernel.deleteScatteredLinks(elsewhere)
-  await unplug(
+  const removals = await deleteTaps(kernel, found)
+  const taken = await unplug(
     path,
     found.map(({ slot }) => slot),
   )
-  for (const { at } of found) outcomes[at] = 'deleted'
+  for (const [index, { at }] of found.entries()) {
+    outcomes[at] = removals[index] === 'deleted' || taken[index] ? 'deleted' : 'absent'
+  }
   return outcomes
 }
 
-/** The process that led to the namespace may have ended, while another lives there. */
-function moved(found: readonly { mark: string; record: PortLabel }[]) {
-  if (found.length === 0) return []
-  const namespaces = reachableNamespaces()
-  return found.flatMap(({ mark, record }) => {
-    const netns = namespaces.get(record.netnsId)
-    return netns === undefined ? [] : [{ netns, name: record.ifname, mark }]
-  })
-}
-
-async function unplug(path: string, slots: readonly number[]): Promise<void> {
+/** Takes out what is at these ports; false, in order, where nothing was (any more). */
+async function unplug(path: string, slots: readonly number[]): Promise<boolean[]> {
   const control = await Control.connect(path)
   try {
     const gone = (error: unknown) => {
-      if (!(error instanceof EcdockError) || (error.errno !== 'ENXIO' && error.code !== 'VDE_LOST'))
-        throw error
+      if (error instanceof EcdockError && (error.errno === 'ENXIO' || error.code === 'VDE_LOST')) return false
+      throw error
     }
-    await Promise.all(slots.map((slot) => control.unplug(slot).catch(gone)))
+    return await Promise.all(slots.map((slot) => control.unplug(slot).then(() => true, gone)))
   } finally {
     control.close()
   }

@@ -1,7 +1,8 @@
 import { EcdockError } from '../../errors.js'
-import type { Kernel, Link } from '../../kernel/kernel.js'
+import type { Kernel, Link, Removal, ScatteredLink } from '../../kernel/kernel.js'
 import { type PortRecord, parsePortAlias } from '../record.js'
-import { reachableNamespaces } from './namespaces.js'
+import type { PortLabel } from './labels.js'
+import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
 
 /** A tap of ours, in the namespace that it was found in. */
 export interface MarkedTap {
@@ -31,6 +32,51 @@ export async function markedTaps(kernel: Kernel, vswitch: string): Promise<Marke
     }
   }
   return found.sort((a, b) => a.record.slot - b.record.slot)
+}
+
+/** A port whose tap is to go. */
+interface DoomedTap {
+  /** What the tap's alias begins with. */
+  mark: string
+  /** As the switch has it: where the tap was when it was plugged in, and what it was called. */
+  record: PortLabel
+}
+
+/** Deletes the taps of ports, wherever they are now, and whatever they are called. One outcome for each, in order. */
+export async function deleteTaps(
+  kernel: Kernel,
+  taps: readonly DoomedTap[],
+): Promise<(Removal | undefined)[]> {
+  const links = taps.map(({ mark, record }) => ({ netns: record.netns, name: record.ifname, mark }))
+  const outcomes: (Removal | undefined)[] = await kernel.deleteScatteredLinks(links)
+  const left = [...taps.entries()].filter(([at]) => outcomes[at] !== 'deleted')
+  if (left.length === 0) return outcomes
+  const namespaces = reachableNamespaces()
+  const found = await Promise.all(left.map(([, tap]) => findTap(kernel, tap, namespaces)))
+  const elsewhere = left.flatMap(([at], index) => {
+    const link = found[index]
+    return link === undefined ? [] : [{ at, link }]
+  })
+  const removals = await kernel.deleteScatteredLinks(elsewhere.map(({ link }) => link))
+  for (const [index, { at }] of elsewhere.entries()) outcomes[at] = removals[index]
+  return outcomes
+}
+
+/**
+ * Where a tap is that is not where it was: the process that led to its namespace has ended, while another lives there, or
+ * somebody has given it another name. It keeps its mark.
+ */
+async function findTap(
+  kernel: Kernel,
+  { mark, record }: DoomedTap,
+  namespaces: ReadonlyMap<number, string>,
+): Promise<ScatteredLink | undefined> {
+  const same = namespaceIdAt(record.netns) === record.netnsId
+  const netns = same ? record.netns : namespaces.get(record.netnsId)
+  if (netns === undefined) return undefined
+  const links = await kernel.links(netns).catch(unlessGone)
+  const tap = links.find(({ kind, alias }) => kind === 'tun' && alias.startsWith(mark))
+  return tap && { netns, name: tap.name, mark }
 }
 
 /** A namespace may end while others are looked into. */

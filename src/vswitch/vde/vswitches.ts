@@ -1,27 +1,33 @@
+import { rm } from 'node:fs/promises'
 import { switchAddress } from '../../addressing/slot.js'
 import type { Subnet } from '../../addressing/subnet.js'
 import { EcdockError } from '../../errors.js'
+import { DirectoryLock } from '../../kernel/directory-lock.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import type { Step } from '../../kernel/plan.js'
 import { existingSocketDir } from '../../vde/socket-dir.js'
 import { findSwitch, startSwitch, stopSwitch } from '../../vde/switch-process.js'
-import type { Backend, Surroundings } from '../backend.js'
 import { vswitchDeleted } from '../host-side.js'
 import { LINK_GROUP, parseVswitchAlias, portMark, vswitchAlias } from '../record.js'
 import { creationFailure, requireVacant, vacantStep } from '../vacancy.js'
 import { tapFailure } from './backend.js'
 import {
+  type Home,
   homeOf,
   isUnfinished,
   listHomes,
+  lockHome,
   makeHome,
   readRecord,
   removeHome,
   type VdeRecord,
   writeRecord,
 } from './home.js'
-import { switchOptions } from './mending.js'
+import { type PortLabel, parsePortLabel } from './labels.js'
+import { switchOptions, unpluggedTaps } from './mending.js'
 import { ownPort } from './own-port.js'
+import { portsAt } from './places.js'
+import { deleteTaps, markedTaps } from './taps.js'
 
 /**
  * Makes a vswitch: starts its process, and gives the host a tap with the switch's own address. Throws VSWITCH_EXISTS,
@@ -38,7 +44,7 @@ export async function createVde(
   const record = socketDir === undefined ? asked : { ...asked, socketDir: await existingSocketDir(socketDir) }
   const home = homeOf(runDir, record.name)
   await requireVacant(kernel, record, subnet, { hasIpv6 })
-  await makeHome(home, record.name)
+  const lock = await makeHome(home, record.name)
   try {
     await startSwitch(switchOptions(record, home))
     const [outcome] = await kernel.execute([{ steps: ownSteps(record, subnet, home.control, hasIpv6) }])
@@ -53,6 +59,8 @@ export async function createVde(
     await stopSwitch(home.control).catch(() => {})
     await removeHome(home)
     throw error
+  } finally {
+    await lock.release()
   }
 }
 
@@ -82,26 +90,50 @@ function ownSteps(record: VdeRecord, subnet: Subnet, control: string, hasIpv6: b
   return steps
 }
 
-/** Ends the switch process, and takes away all taps and files. Throws VSWITCH_NOT_FOUND. */
-export async function deleteVde(backend: Backend, around: Surroundings, runDir: string): Promise<void> {
-  const { name } = backend
+/** Ends the switch process, and takes away all taps and files. Throws VSWITCH_NOT_FOUND, TIMEOUT. */
+export async function deleteVde(kernel: Kernel, runDir: string, name: string): Promise<void> {
   const home = homeOf(runDir, name)
-  if ((await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
-  const ports = await backend.places.ports(around)
-  await backend.places.remove(
-    around,
-    ports.map(({ slot }) => ({ slot, mark: portMark(name, slot) })),
+  const lock = await lockHome(home, 'delete-vswitch')
+  try {
+    if (lock === undefined || (await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
+    // It goes first: from now on nobody finds the vswitch, and what a crash leaves of it is known as unfinished.
+    await rm(home.record, { force: true })
+    await takeDown(kernel, home, name)
+  } finally {
+    await lock?.release()
+  }
+}
+
+/** Takes away a vswitch that was never whole, or is half deleted, unless somebody is at work on it. */
+export async function removeUnfinishedVde(kernel: Kernel, runDir: string, name: string): Promise<void> {
+  const home = homeOf(runDir, name)
+  const lock = await lockHome(home, 'cleanup')
+  try {
+    if (lock !== undefined && (await isUnfinished(home))) await takeDown(kernel, home, name)
+  } finally {
+    await lock?.release()
+  }
+}
+
+async function takeDown(kernel: Kernel, home: Home, name: string): Promise<void> {
+  await deleteTaps(kernel, await pluggedTaps(home, name))
+  await removeOwnTap(kernel, name)
+  await stopSwitch(home.control)
+  // Plugs that were under way have plugged in more until then. From now on one that is has to undo itself.
+  const late = await markedTaps(kernel, name)
+  await kernel.deleteScatteredLinks(
+    late.map(({ netns, link, record: { slot } }) => ({ netns, name: link.name, mark: portMark(name, slot) })),
   )
-  await removeUnfinishedVde(around.kernel, runDir, name)
   await removeHome(home)
 }
 
-/** Takes away a vswitch that was never whole, or whose file has been lost. */
-export async function removeUnfinishedVde(kernel: Kernel, runDir: string, name: string): Promise<void> {
-  const home = homeOf(runDir, name)
-  await removeOwnTap(kernel, name)
-  await stopSwitch(home.control)
-  await removeHome(home)
+/** What the switch has of ours; nothing when its process has ended. */
+async function pluggedTaps(home: Home, name: string): Promise<{ mark: string; record: PortLabel }[]> {
+  const ports = (await portsAt(home.control)) ?? []
+  return ports.flatMap((port) => {
+    const record = parsePortLabel(port)
+    return record?.vswitch === name ? [{ mark: portMark(name, record.slot), record }] : []
+  })
 }
 
 async function removeOwnTap(kernel: Kernel, name: string): Promise<void> {
@@ -119,15 +151,34 @@ export async function endedVdes(runDir: string): Promise<VdeRecord[]> {
   return records.filter((_, at) => running[at] === undefined)
 }
 
+/** Taps that are in their targets, and not plugged into the switch, which runs. */
+export async function listUnpluggedTaps(
+  kernel: Kernel,
+  runDir: string,
+): Promise<{ vswitch: string; slot: number }[]> {
+  const found = []
+  for (const { name } of await listVdes(runDir)) {
+    for (const { record } of await unpluggedTaps(kernel, homeOf(runDir, name), name)) {
+      found.push({ vswitch: name, slot: record.slot })
+    }
+  }
+  return found
+}
+
 export async function listVdes(runDir: string): Promise<VdeRecord[]> {
   const records = await Promise.all((await listHomes(runDir)).map((name) => readRecord(runDir, name)))
   return records.filter((record) => record !== undefined)
 }
 
-/** Names of vswitches that are being created, or whose creation a crash cut short. */
+/** Names of vswitches whose creation or deletion was cut short; those that somebody is at work on are none of them. */
 export async function listUnfinishedVdes(runDir: string): Promise<string[]> {
   const names = await listHomes(runDir)
-  const unfinished = await Promise.all(names.map((name) => isUnfinished(runDir, name)))
+  const unfinished = await Promise.all(
+    names.map(async (name) => {
+      const home = homeOf(runDir, name)
+      return (await isUnfinished(home)) && !(await DirectoryLock.isTaken(home.dir))
+    }),
+  )
   return names.filter((_, at) => unfinished[at])
 }
 
