@@ -79,7 +79,9 @@ void CableControl::plug(const TapRequest& request, Tap tap, std::function<void(R
   auto& cable = cables_[number];
   cable = std::make_unique<Cable>(loop_, std::move(tap), std::move(identity), number, request.vde,
                                   own_directory_, listener_);
-  cable->connect([this, number, answer = std::move(answer)](const Status& connected) {
+  waiting_[number] = std::move(answer);
+  cable->connect([this, number](const Status& connected) {
+    const auto answer = std::move(waiting_.extract(number).mapped());
     if (!connected.ok()) {
       const auto taken = take(number);
       return answer(connected.error());
@@ -103,7 +105,11 @@ void CableControl::unplug(PortNumber number, std::function<void(Status)> answer)
   }
   Fd tap = found->second->take_tap();
   cables_.erase(found);
-  announce(port_removed_line(number, "unplugged"));
+  if (const auto waiting = waiting_.extract(number)) {
+    waiting.mapped()(refusal(ECANCELED, "it was unplugged before its switch had answered"));
+  } else {
+    announce(port_removed_line(number, "unplugged"));
+  }
   slow_.close(std::move(tap), [answer = std::move(answer)] { answer(Done{}); });
 }
 

@@ -40,6 +40,8 @@ class CableControl : public ControlTarget {
   const std::string own_directory_;
   Cable::Listener listener_;
   std::map<PortNumber, std::unique_ptr<Cable>> cables_;
+  // Answers to add_tap() that wait for the switch of a cable.
+  std::map<PortNumber, std::function<void(Result<PortNumber>)>> waiting_;
 };
 
 }  // namespace ecdock::vde

@@ -32,7 +32,9 @@ Endpoint::~Endpoint() { stop(); }
 Status Endpoint::start() { return loop_.add(fd_.get(), EPOLLIN, *this); }
 
 Fd Endpoint::stop() {
-  if (fd_.valid()) loop_.remove(fd_.get(), *this);
+  // It has been stopped before, and its sink may be gone since.
+  if (!fd_.valid()) return Fd();
+  loop_.remove(fd_.get(), *this);
   let_go();
   if (held_back_by_ != nullptr) std::erase(held_back_by_->held_back_, this);
   held_back_by_ = nullptr;
@@ -111,6 +113,10 @@ void Endpoint::count_sent(size_t payload, size_t packets) {
 void Endpoint::transmit_divided(const Frame& frame) {
   Segmenter segments(frame);
   while (const auto segment = segments.next()) {
+    if (segment->head.size() + segment->body.size() > kMaxFrame) {
+      drop();
+      continue;
+    }
     const iovec parts[] = {
         {const_cast<uint8_t*>(segment->head.data()), segment->head.size()},
         {const_cast<uint8_t*>(segment->body.data()), segment->body.size()},

@@ -102,6 +102,9 @@ void VdeConnection::finish() {
 }
 
 void VdeConnection::fail(Error error) {
+  // It may be due at this moment, and there is one answer only.
+  if (patience_ != 0) loop_.cancel(patience_);
+  patience_ = 0;
   loop_.remove(control_.get(), *this);
   control_.reset();
   answer_(std::move(error));
