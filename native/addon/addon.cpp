@@ -92,6 +92,7 @@ class Addon : public Napi::Addon<Addon> {
     env.AddCleanupHook([](Addon* self) { self->end(); }, this);
     DefineAddon(exports, {
                              InstanceMethod("execute", &Addon::execute),
+                             InstanceMethod("stayAwake", &Addon::stay_awake),
                              InstanceMethod("expect", &Addon::expect),
                              InstanceMethod("links", &Addon::links),
                              InstanceMethod("linksByName", &Addon::links_by_name),
@@ -132,29 +133,30 @@ class Addon : public Napi::Addon<Addon> {
 
   template <class T>
   Napi::Value run(const Napi::CallbackInfo& info, worker::Worker& worker, std::function<Result<T>()> work) {
-    return dispatcher_.run<T>(info.Env(), worker, std::move(work), settle<T>);
+    return dispatcher_.run<T>(info.Env(), worker, Dispatcher::Wait::kAsleep, std::move(work), settle<T>);
   }
 
   Napi::Value execute(const Napi::CallbackInfo& info) {
     auto text = text_argument(info, 0);
     if (!text) return info.Env().Undefined();
     using Outcomes = std::vector<plan::Outcome>;
-    return run<Outcomes>(
-        info, plumbing_,
+    return dispatcher_.run<Outcomes>(
+        info.Env(), plumbing_, Dispatcher::Wait::kAwake,
         // The executor goes with this closure, when the outcome is on its way already: closing its sockets
         // and namespaces takes time that nobody has to wait for.
-        [this, executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
+        [executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
           auto plans = plan::parse_plans(text);
           if (!plans.ok()) return plans.error();
           Outcomes outcomes;
           outcomes.reserve(plans.value().size());
-          const auto announce = [this] { dispatcher_.announce(); };
-          for (const auto& plan : plans.value()) {
-            const bool last = &plan == &plans.value().back();
-            outcomes.push_back(executor->run(plan, last ? announce : plan::Announce{}));
-          }
+          for (const auto& plan : plans.value()) outcomes.push_back(executor->run(plan));
           return outcomes;
-        });
+        },
+        settle<Outcomes>);
+  }
+
+  Napi::Value stay_awake(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), dispatcher_.stay_awake(info.Env()));
   }
 
   Napi::Value expect(const Napi::CallbackInfo& info) {

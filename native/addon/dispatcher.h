@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -24,17 +25,22 @@ class Dispatcher {
   // it does after the clean-up hooks that were added later than the dispatcher was made. Promises stay open.
   void close();
 
-  // To be called by work that is about to return, within 0.1 ms or so: Node's thread, which takes about half
-  // of that to wake up, does so meanwhile, and what little is left of it then waits for the outcome awake.
-  void announce();
+  // How Node's thread waits for an outcome. Awake for the first millisecond means that whoever starts the
+  // work calls stay_awake() in each turn of the event loop from then on, until that says false.
+  enum class Wait { kAsleep, kAwake };
+
+  // Waits a few microseconds for what is under way, and settles what has come. To fall asleep and be woken
+  // takes Node's thread about 50 microseconds, and often leads it to the processor that the work is done on,
+  // where the two then take turns. False when nothing is under way that is worth staying awake for.
+  bool stay_awake(Napi::Env env);
 
   // `work` runs on a thread of `worker`; `settle` then runs on Node's thread with what it returned, or with
   // why there was no thread for it.
   template <class T>
-  Napi::Value run(Napi::Env env, worker::Worker& worker, std::function<Result<T>()> work,
+  Napi::Value run(Napi::Env env, worker::Worker& worker, Wait wait, std::function<Result<T>()> work,
                   std::function<void(Napi::Env, const Napi::Promise::Deferred&, const Result<T>&)> settle) {
     auto deferred = std::make_shared<Napi::Promise::Deferred>(Napi::Promise::Deferred::New(env));
-    begin(env);
+    begin(env, wait);
     worker.submit(
         [this, &worker, deferred, work = std::move(work), settle = std::move(settle)](const Status& ready) {
           auto outcome = std::make_shared<Result<T>>(ready.ok() ? work() : Result<T>(ready.error()));
@@ -49,20 +55,23 @@ class Dispatcher {
  private:
   using Completion = std::function<void(Napi::Env)>;
 
-  static void deliver(Napi::Env env, Napi::Function, Dispatcher* self, void*);
-  using Signal = Napi::TypedThreadSafeFunction<Dispatcher, void, &Dispatcher::deliver>;
+  static void on_signal(Napi::Env env, Napi::Function, Dispatcher* self, void*);
+  using Signal = Napi::TypedThreadSafeFunction<Dispatcher, void, &Dispatcher::on_signal>;
 
-  void begin(Napi::Env env);
+  void begin(Napi::Env env, Wait wait);
   void complete(Completion completion);
-  std::vector<Completion> take_completed();
+  void deliver(Napi::Env env);
+  void signal();  // with mutex_ held
 
   Signal signal_;
   std::mutex mutex_;
   std::vector<Completion> completed_;
   std::atomic<size_t> completed_count_{0};  // of completed_, for who looks without the lock
-  bool announced_ = false;
-  bool signalled_ = false;  // a delivery is on its way, or waits for what was announced
-  size_t under_way_ = 0;    // Node's thread only
+  bool signalled_ = false;                  // a delivery is on its way
+  bool awake_ = false;                      // Node's thread will look by itself
+  // Node's thread only.
+  size_t under_way_ = 0;
+  std::chrono::steady_clock::time_point awake_until_;
 };
 
 }  // namespace ecdock::addon

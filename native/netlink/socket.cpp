@@ -1,6 +1,8 @@
 #include "netlink/socket.h"
 
 #include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -127,6 +129,15 @@ std::vector<Status> Socket::execute_all(std::vector<Request> requests, std::stri
     }
   }
   return outcomes;
+}
+
+Result<int> Socket::ifindex(const std::string& name) {
+  const char* op = "link get";
+  ifreq request{};
+  if (name.size() >= IFNAMSIZ) return Error::from_errno(op, ENODEV);
+  name.copy(request.ifr_name, name.size());
+  if (::ioctl(fd_.get(), SIOCGIFINDEX, &request) != 0) return Error::from_errno(op, errno);
+  return request.ifr_ifindex;
 }
 
 Status Socket::dump(Request request, std::string_view op, const std::function<void()>& begin,

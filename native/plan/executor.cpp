@@ -1,5 +1,6 @@
 #include "plan/executor.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <thread>
@@ -22,9 +23,7 @@ using Clock = std::chrono::steady_clock;
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
 
-// The end of a plug (its interfaces ready, its target alive, its mark set) takes about as long as Node's
-// thread takes to wake up.
-constexpr size_t kLastSteps = 4;
+constexpr char kLoopback[] = "lo";
 
 constexpr auto kReadyTimeout = std::chrono::seconds(1);
 constexpr auto kReadyPause = std::chrono::microseconds(200);
@@ -37,6 +36,12 @@ void substitute(std::string& text, std::string_view placeholder, const std::stri
   if (const size_t at = text.find(placeholder); at != std::string::npos) {
     text.replace(at, placeholder.size(), value);
   }
+}
+
+// Nothing is asked for but that the link be up.
+bool only_up(const LinkEnd& end) {
+  const auto& [mac, mtu, group, master, alias, up] = end.settings;
+  return up == true && !mac && !mtu && !group && !master && !alias && !end.master;
 }
 
 std::string destination_text(const AddRoute& route) {
@@ -58,14 +63,13 @@ Executor::~Executor() {
   keep_place(primary_->netns, std::move(place));
 }
 
-Outcome Executor::run(const Plan& plan, const Announce& announce) {
+Outcome Executor::run(const Plan& plan) {
   if (places_.size() > kMaxPlaces) places_.clear();
   undo_.clear();
   unanswered_.clear();
   outcome_ = {};
   const auto start = Clock::now();
   for (size_t i = 0; i < plan.size(); ++i) {
-    if (announce && i + kLastSteps == plan.size()) announce();
     auto status = std::visit([this](const auto& one) { return step(one); }, plan[i]);
     if (status.ok() && i + 1 == plan.size()) status = await_switches();
     if (status.ok()) continue;
@@ -106,10 +110,9 @@ Result<int> Executor::ifindex(const std::string& netns, const std::string& name)
   if (const auto entry = known.find(name); entry != known.end()) return entry->second;
   auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
-  auto link = netlink::get_link(*through.value(), name, netlink::Statistics::kSkipped);
-  if (!link.ok()) return link.error();
-  known.emplace(name, link.value().ifindex);
-  return link.value().ifindex;
+  auto found = through.value()->ifindex(name);
+  if (found.ok()) known.emplace(name, found.value());
+  return found;
 }
 
 std::string Executor::resolved(const std::string& name) const {
@@ -267,6 +270,8 @@ Status Executor::step(const SetLink& step) {
   if (!where.ok()) return where.error();
   auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
+  // Most targets have theirs up already.
+  if (step.link.name == kLoopback && where.value()->loopback_up && only_up(step.link)) return Done{};
   auto wanted = settings(step.link);
   if (!wanted.ok()) return wanted.error();
   return netlink::set_link(*through.value(), resolved(step.link.name), wanted.value());
@@ -407,6 +412,8 @@ Status Executor::step(const CheckVacant& step) {
   if (!surveyed.ok()) return surveyed.error();
   const auto& links = surveyed.value().links;
   const auto& addresses = surveyed.value().addresses;
+  where.value()->loopback_up =
+      std::ranges::any_of(links, [](const auto& link) { return link.name == kLoopback && link.up; });
 
   const auto named = [&](const std::string& name) {
     for (const auto& link : links) {

@@ -14,8 +14,6 @@
 
 namespace ecdock::plan {
 
-using Announce = std::function<void()>;
-
 // Executes plans on the calling thread. Namespaces and their sockets are opened once and kept for the plans
 // that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
 class Executor {
@@ -25,9 +23,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor();
 
-  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first. `announce` is
-  // called shortly before the end.
-  Outcome run(const Plan& plan, const Announce& announce = {});
+  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first.
+  Outcome run(const Plan& plan);
 
  private:
   using Undo = std::function<Status()>;

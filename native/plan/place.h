@@ -27,6 +27,7 @@ struct Place {
   std::optional<netlink::Socket> socket;
   std::map<std::string, int> ifindexes;
   std::optional<Survey> surveyed;  // beforehand
+  bool loopback_up = false;        // as a survey has seen
 };
 
 // The place that `path` leads to now, '' for the thread's own namespace: the one that this thread has kept,

@@ -10,6 +10,9 @@ namespace ecdock::plan {
 
 namespace {
 
+// A plug has about as many.
+constexpr size_t kUsualSteps = 16;
+
 // Cuts `text` at the first `separator`; the rest is empty when there is none.
 std::string_view take(std::string_view& text, char separator) {
   const size_t at = text.find(separator);
@@ -202,11 +205,13 @@ Result<std::vector<Plan>> parse_plans(std::string_view text) {
   // To the kernel a text ends at its first zero: it would be another than the one that was checked.
   if (text.find('\0') != std::string_view::npos) return malformed("", "a text holds a zero byte");
   Plan plan;
+  plan.reserve(kUsualSteps);
   Fields fields;
   while (!text.empty()) {
     const std::string_view line = take(text, '\n');
     if (line.empty()) {
       plans.push_back(std::exchange(plan, {}));
+      plan.reserve(kUsualSteps);
       continue;
     }
     std::string_view rest = line;

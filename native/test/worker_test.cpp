@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include <doctest/doctest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <cerrno>
@@ -46,6 +47,29 @@ TEST_CASE("what was submitted is done before a worker ends") {
     for (int i = 0; i < 100; ++i) worker.submit([&done](const Status&) { ++done; });
   }
   CHECK(done == 100);
+}
+
+TEST_CASE("wherever a worker's thread goes, it may use the processors that it could use before") {
+  cpu_set_t before;
+  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(::sched_getcpu(), &one);
+  for (const cpu_set_t& allowed : {before, one}) {
+    REQUIRE(::sched_setaffinity(0, sizeof allowed, &allowed) == 0);
+    worker::Worker worker(1);
+    for (int i = 0; i < 50; ++i) {
+      std::promise<cpu_set_t> told;
+      worker.submit([&told](const Status&) {
+        cpu_set_t own;
+        CHECK(::sched_getaffinity(0, sizeof own, &own) == 0);
+        told.set_value(own);
+      });
+      const cpu_set_t own = told.get_future().get();
+      CHECK(CPU_EQUAL(&own, &allowed));
+    }
+  }
+  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
 }
 
 #ifdef __GLIBC__

@@ -1,5 +1,6 @@
 #include "worker/worker.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include <chrono>
@@ -22,6 +23,7 @@ constexpr auto kBusy = std::chrono::milliseconds(20);
 
 void Worker::submit(Job job) {
   Status staffed = Done{};
+  submitter_ = ::sched_getcpu();
   {
     const std::lock_guard lock(mutex_);
     staffed = staff();
@@ -87,8 +89,24 @@ Status Worker::staff() {
   return Done{};
 }
 
+// The scheduler wakes a thread where its waker is: in a virtual machine even if all else is idle, because a
+// virtual processor that is halted counts as preempted (available_idle_cpu in kernel/sched/syscalls.c). There
+// it would run in turns with whoever waits for it.
+void Worker::step_aside() const {
+  const int here = ::sched_getcpu();
+  if (here < 0 || here != submitter_) return;
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0 || ::sched_setaffinity(0, sizeof others, &others) != 0) return;
+  (void)::sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 void Worker::linger() const {
-  if (std::thread::hardware_concurrency() < 2) return;  // the next job could not even be submitted
+  static const bool alone = std::thread::hardware_concurrency() < 2;
+  if (alone) return;  // the next job could not even be submitted
+  step_aside();
   const auto until = std::chrono::steady_clock::now() + kLinger;
   while (waiting_ == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
 }

@@ -50,6 +50,9 @@ class Worker {
   static void* begin(void* thread);
   void run(Thread& thread);
   void linger() const;  // yields the processor until a job is there, for a short while
+  // Moves the thread to another processor than that which jobs are submitted on, if it is there; where it
+  // goes from then on is up to the scheduler again.
+  void step_aside() const;
   // With mutex_ held: whether there is a thread for the jobs; one more is started when there may be more.
   Status staff();
 
@@ -61,7 +64,8 @@ class Worker {
   std::condition_variable wake_;
   std::deque<Job> jobs_;
   std::atomic<size_t> waiting_{0};
-  std::vector<Thread> threads_;  // never more or fewer: each has a pointer to its own
+  std::atomic<int> submitter_{-1};  // the processor of the last submit()
+  std::vector<Thread> threads_;     // never more or fewer: each has a pointer to its own
   bool stopping_ = false;
 };
 

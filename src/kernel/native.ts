@@ -1,6 +1,6 @@
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
-import { fromNative, loadAddon, type NativeError } from './addon.js'
+import { type Addon, fromNative, loadAddon, type NativeError } from './addon.js'
 import type { Kernel, Probe } from './kernel.js'
 import { checkNetnsName } from './netns-name.js'
 import { planText } from './plan-text.js'
@@ -14,8 +14,14 @@ const LONGEST_PROBE_MS = 60_000
  */
 export function loadKernel(): Kernel {
   const addon = loadAddon()
+  const stayAwake = awake(addon)
   return {
-    execute: (plans) => call(() => addon.execute(planText(plans))),
+    execute: (plans) =>
+      call(() => {
+        const outcomes = addon.execute(planText(plans))
+        stayAwake()
+        return outcomes
+      }),
     expect: (netns) => addon.expect(netns),
     links: (netns) => call(() => addon.links(netns), netns),
     linksByName: (netns, names) => call(() => addon.linksByName(netns, names), netns),
@@ -40,6 +46,19 @@ export function loadKernel(): Kernel {
         checkProbes(probes)
         return addon.probe(probes)
       }),
+  }
+}
+
+/** Keeps Node's thread from falling asleep, without keeping its event loop from anything else. */
+function awake(addon: Addon): () => void {
+  let turning = false
+  const turn = () => {
+    turning = addon.stayAwake()
+    if (turning) setImmediate(turn)
+  }
+  return () => {
+    if (!turning) setImmediate(turn)
+    turning = true
   }
 }
 
