@@ -8,6 +8,18 @@ ecdock_fast() { node "$here/../../dist/src/cli/main.js" "$@"; }
 modules=${MODULES:-/lib/modules/$(uname -r)}
 release=$(basename "$modules")
 kernel=${KERNEL:-/boot/vmlinuz-$release}
+for needed in "$kernel" "$modules"; do
+  if [ ! -e "$needed" ]; then
+    echo "$needed is not there: say with KERNEL and MODULES which kernel to boot" >&2
+    exit 1
+  fi
+done
+for program in qemu-system-x86_64 busybox; do
+  if ! command -v "$program" >/dev/null; then
+    echo "$program is missing: apt install qemu-system-x86 busybox-static kmod" >&2
+    exit 1
+  fi
+done
 
 accelerator=tcg
 if [ -w /dev/kvm ] && grep -qE '^flags.* (vmx|svm)( |$)' /proc/cpuinfo; then accelerator=kvm; fi

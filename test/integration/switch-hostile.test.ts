@@ -30,6 +30,7 @@ import {
 import { namedNamespace } from '../support/netns.js'
 import { patience } from '../support/patience.js'
 import { run, waitUntil } from '../support/process.js'
+import { bindRaw, exchange, plugRaw } from '../support/raw-client.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { BROADCAST, frameOf } from '../support/vde.js'
@@ -43,7 +44,7 @@ const ABSENT = '52:00:0a:00:00:09'
 
 hostileTest('requests that are none, or only half of one, harm nobody', () =>
   onSwitch(async ({ dir, home }) => {
-    const socket = bind(join(home, 'mine'))
+    const socket = bindRaw(join(home, 'mine'))
     const request = encodeRequest({ version: 3, port: undefined, path: join(home, 'mine'), description: '' })
     const silent = net.connect({ path: join(dir, 'ctl') })
     await once(silent, 'connect')
@@ -82,7 +83,7 @@ hostileTest('nobody but the client can send to its port', () =>
   onSwitch(async ({ dir, home }) => {
     const [one, two] = [await plugIn(dir, { port: 1 }), await plugIn(dir, { port: 2 })]
     const data = readdirSync(dir).find((name) => name.startsWith('001.')) ?? ''
-    const stranger = bind(join(home, 'stranger'))
+    const stranger = bindRaw(join(home, 'stranger'))
     assert.throws(() => stranger.connect(join(dir, data)), /not permitted/)
     stranger.close()
     await Promise.all([one.close(), two.close()])
@@ -93,7 +94,7 @@ hostileTest('runts and giants are dropped and counted', () =>
   onSwitch(async ({ dir, home, control }) => {
     const two = await plugIn(dir, { port: 2 })
     const path = join(home, 'mine')
-    const socket = bind(path)
+    const socket = bindRaw(path)
     const link = await plugRaw(dir, socket, path, 1)
     for (const size of [0, 1, 13, 9300, 60_000]) socket.send([Buffer.alloc(size, 0xff)])
     const frame = frameOf(BROADCAST, ONE, 'in order')
@@ -158,7 +159,7 @@ hostileTest('a flood of addresses does not make it forget the others', () =>
 hostileTest('10,000 connect and disconnect, and it has no more descriptors and files than before', () =>
   onSwitch(async ({ dir, home, pid }) => {
     const path = join(home, 'mine')
-    const socket = bind(path)
+    const socket = bindRaw(path)
     const request = encodeRequest({ version: 3, port: undefined, path, description: 'x' })
     const descriptors = () => readdirSync(`/proc/${pid}/fd`).length
     const before = descriptors()
@@ -276,7 +277,7 @@ hostileTest("a directory that is not a switch's alone is refused, and stays as i
 hostileTest("a client of another user is let in by the mode, with its own sockets and nobody else's", () =>
   forEverybody(async ({ dir, home }) => {
     const path = join(home, 'roots')
-    const socket = bind(path)
+    const socket = bindRaw(path)
     const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
     assert.is(await asNobody(dir, request), 'closed\n')
     socket.close()
@@ -359,20 +360,6 @@ function onSwitch(body: (sw: TestEcdockSwitch) => Promise<void>): Promise<void> 
   return leavingNothing(() => withEcdockSwitch(body))
 }
 
-function bind(path: string): DatagramSocket {
-  return DatagramSocket.bind(path, { maxDatagrams: 100, maxBytes: 100_000, onReady: () => {} })
-}
-
-/** Plugs a datagram socket in by hand. */
-async function plugRaw(dir: string, socket: DatagramSocket, path: string, port: number): Promise<net.Socket> {
-  const ctl = net.connect({ path: join(dir, 'ctl') })
-  ctl.write(encodeRequest({ version: 3, port, path, description: '' }))
-  const [reply] = (await once(ctl, 'data')) as [Buffer]
-  const text = reply.subarray(2).toString()
-  socket.connect(text.slice(0, text.indexOf('\0')))
-  return ctl
-}
-
 /** The switch hangs up on who sends this. */
 async function refusedBy(dir: string, request: Buffer): Promise<void> {
   const ctl = net.connect({ path: join(dir, 'ctl') })
@@ -386,14 +373,6 @@ async function refusedBy(dir: string, request: Buffer): Promise<void> {
       resolve()
     })
   })
-}
-
-/** Two clients still hear each other. */
-async function exchange(dir: string): Promise<void> {
-  const [one, two] = [await plugIn(dir), await plugIn(dir)]
-  one.send(frameOf(BROADCAST, ONE, 'still here?'))
-  assert.equal(await nextFrame(two), frameOf(BROADCAST, ONE, 'still here?'))
-  await Promise.all([one.close(), two.close()])
 }
 
 /** Waits until there is room for the frame. */

@@ -12,8 +12,10 @@ import { patience } from './patience.js'
 import { waitUntil } from './process.js'
 import type { TestSwitch } from './vde.js'
 
-/** What node-gyp has built, seen from dist/test/support. */
-export const SWITCH_PROGRAM = fileURLToPath(new URL('../../../build/Release/ecdock-switch', import.meta.url))
+/** What node-gyp has built, seen from dist/test/support; or another build, such as one with sanitizers. */
+export const SWITCH_PROGRAM =
+  process.env.ECDOCK_TEST_SWITCH ??
+  fileURLToPath(new URL('../../../build/Release/ecdock-switch', import.meta.url))
 
 export interface TestEcdockSwitch extends TestSwitch {
   /** Its control socket. */
