@@ -1,38 +1,45 @@
 #include "test/fuzz/rounds.h"
 
 #include <doctest/doctest.h>
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
-#endif
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
+
+// What a sanitizer ends is to end by a signal, before which the round is told.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "abort_on_error=1"; }
+extern "C" const char* __ubsan_default_options();
+extern "C" const char* __ubsan_default_options() { return "abort_on_error=1:print_stacktrace=1"; }
 
 namespace ecdock::fuzz {
 
 namespace {
 
+using Handler = void (*)(int);
+
 struct Running {
   const char* name = nullptr;
   uint64_t seed = 0;
   uint64_t round = 0;
+  Handler before = SIG_DFL;  // of SIGABRT: doctest's
 } running;
+
+void tell_round(int signal) {
+  dprintf(STDERR_FILENO, "fuzzing %s: ECDOCK_FUZZ_SEED=%llu ECDOCK_FUZZ_ROUND=%llu\n", running.name,
+          static_cast<unsigned long long>(running.seed), static_cast<unsigned long long>(running.round));
+  std::signal(signal, running.before);
+  std::raise(signal);
+}
 
 std::optional<uint64_t> from_environment(const char* name) {
   const char* const text = std::getenv(name);
   if (text == nullptr || *text == '\0') return std::nullopt;
   return std::strtoull(text, nullptr, 10);
 }
-
-#if defined(__SANITIZE_ADDRESS__)
-void tell_round() {
-  if (running.name == nullptr) return;
-  std::fprintf(stderr, "fuzzing %s: ECDOCK_FUZZ_SEED=%llu ECDOCK_FUZZ_ROUND=%llu\n", running.name,
-               static_cast<unsigned long long>(running.seed), static_cast<unsigned long long>(running.round));
-}
-#endif
 
 void change_bytes(Random& random, Bytes& bytes) {
   const size_t at = random.below(bytes.size());
@@ -118,16 +125,14 @@ void repeat(const char* name, size_t rounds, const std::function<void(Random&)>&
   const auto only = from_environment("ECDOCK_FUZZ_ROUND");
   const uint64_t begin = only.value_or(0);
   const uint64_t end = only ? begin + 1 : rounds * from_environment("ECDOCK_FUZZ_TIMES").value_or(1);
-#if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_set_death_callback(tell_round);
-#endif
+  running = {name, seed, begin, std::signal(SIGABRT, tell_round)};
   for (uint64_t number = begin; number < end; ++number) {
-    running = {name, seed, number};
-    INFO("fuzzing ", name, ": ECDOCK_FUZZ_SEED=", seed, " ECDOCK_FUZZ_ROUND=", number);
+    running.round = number;
+    INFO("fuzzing ", std::string(name), ": ECDOCK_FUZZ_SEED=", seed, " ECDOCK_FUZZ_ROUND=", number);
     Random random(seed * 0x2545f4914f6cdd1d + number);
     round(random);
   }
-  running = {};
+  std::signal(SIGABRT, running.before);
 }
 
 }  // namespace ecdock::fuzz
