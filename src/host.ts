@@ -244,11 +244,15 @@ export class Host {
   async #openOvs(): Promise<OvsVswitches> {
     refuseAbsent(this.#ovsdbEndpoint)
     const { OvsVswitches } = await import('./vswitch/ovs/vswitches.js')
-    return OvsVswitches.connect(this.#ovsdbEndpoint, {
-      ...this.#ovsdbOptions,
-      connectTimeoutMs: this.#lookMs,
-      requestTimeoutMs: this.#ovsTimeoutMs,
-    })
+    return OvsVswitches.connect(
+      this.#ovsdbEndpoint,
+      {
+        ...this.#ovsdbOptions,
+        connectTimeoutMs: this.#lookMs,
+        requestTimeoutMs: this.#ovsTimeoutMs,
+      },
+      this.#around.hasIpv6,
+    )
   }
 
   /**

@@ -70,8 +70,6 @@ export function neighbourFlows(port: PortNumber, addresses: NeighbourAddresses):
  * only NORMAL learns, so these go on as before.
  */
 export function switchFlows(mac: string, addresses: NeighbourAddresses, uplink: number): OwnFlow[] {
-  const routers: Output[] = [{ output: 'LOCAL' }, { output: uplink }]
-  const ipv6To = (dlDst: string) => ({ ...IPV6, dlDst })
   return [
     {
       match: { ...UNTAGGED, dlDst: mac },
@@ -79,12 +77,12 @@ export function switchFlows(mac: string, addresses: NeighbourAddresses, uplink: 
       actions: [{ output: 'LOCAL' }],
     },
     ...neighbourFlows('LOCAL', addresses),
+    routerSolicitationFlow(uplink),
     {
-      match: { ...ipv6To(ALL_ROUTERS), icmpv6Type: ROUTER_SOLICITATION },
+      match: { ...IPV6, dlDst: MLDV2_ROUTERS },
       priority: SOLICITATION_PRIORITY,
-      actions: routers,
+      actions: toRouters(uplink),
     },
-    { match: ipv6To(MLDV2_ROUTERS), priority: SOLICITATION_PRIORITY, actions: routers },
     {
       match: { ...ARP_REQUEST, inPort: uplink },
       priority: EXCEPTION_PRIORITY,
@@ -96,6 +94,19 @@ export function switchFlows(mac: string, addresses: NeighbourAddresses, uplink: 
       actions: [{ output: 'NORMAL' }],
     },
   ]
+}
+
+/** Lets router solicitations go to the switch and to its uplink, and to no slot. */
+export function routerSolicitationFlow(uplink: number): OwnFlow {
+  return {
+    match: { ...IPV6, dlDst: ALL_ROUTERS, icmpv6Type: ROUTER_SOLICITATION },
+    priority: SOLICITATION_PRIORITY,
+    actions: toRouters(uplink),
+  }
+}
+
+function toRouters(uplink: number): Output[] {
+  return [{ output: 'LOCAL' }, { output: uplink }]
 }
 
 /** Solicitations that go to the group of an address; those that go to its MAC go there anyway. */

@@ -22,7 +22,7 @@ export interface VswitchOptions {
   /**
    * Kind `ovs`: ARP requests and neighbour solicitations for the address of a slot, or of the switch, go to that port alone
    * instead of to all, and what interfaces say to all routers goes to no slot; named after neigh_suppress of bridge(8).
-   * Default false.
+   * Default false: on the userspace datapath no slot hears who looks for routers, and all else goes to all.
    */
   neighSuppress?: boolean
   /** Kind `ovs`: an existing interface of the host that joins the bridge as its uplink. */

@@ -185,13 +185,16 @@ function ofctl(...args: string[]): Promise<string> {
   return run('ovs-ofctl', args, { env: ovs.env })
 }
 
-/** Our flows, without what is counted, sorted. */
+/** The userspace datapath has a flow for them, which is of no slot. */
+const ROUTER_SOLICITATIONS = 'icmp_type=133'
+
+/** Our flows of slots, without what is counted, sorted. */
 async function flows(): Promise<string[]> {
   const lines = (
     await ofctl('--no-names', 'dump-flows', 'ovs0', 'cookie=0x6563646b00000000/0xffffffff00000000')
   ).split('\n')
   const found = lines
-    .filter((line) => line.includes('actions='))
+    .filter((line) => line.includes('actions=') && !line.includes(ROUTER_SOLICITATIONS))
     .map((line) => line.replace(/.*(?=(dl_dst|in_port)=)/, ''))
   return found.sort()
 }

@@ -11,7 +11,7 @@ import { databaseMark } from './marks.js'
 import { mirrorSlot, mirrors, removeMirror, unmirrorSlot } from './mirrors.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { keptSlots, requireBridge, standingPort } from './own-rows.js'
-import { checksumSteps, pairSteps } from './plug-steps.js'
+import { finishSteps, pairSteps } from './plug-steps.js'
 import { mend, prepare, release, reserve } from './slots.js'
 import { standingNetns } from './standing-ports.js'
 
@@ -23,10 +23,10 @@ const MAX_OFPORT = 65279
  * slot for the first time is an end of the target's own pair; a slot that is used again, or was reserved, has a standing
  * port (standing-ports.ts).
  */
-export function ovsBackend(record: OvsBridge, ovs: OpenVswitch): HostSidedBackend {
+export function ovsBackend(record: OvsBridge, ovs: OpenVswitch, hasIpv6: boolean): HostSidedBackend {
   const { name, usermode, neighSuppress } = record
   const { client } = ovs
-  const sw = { ovs, name, subnet: parseSubnet(record.subnet), usermode }
+  const sw = { ovs, name, subnet: parseSubnet(record.subnet), usermode, hasIpv6 }
   const isStanding = (slot: number) => {
     const bridge = client.replica.byName('Bridge', name)
     return bridge !== undefined && standingPort(client, bridge, slot) !== undefined
@@ -47,7 +47,7 @@ export function ovsBackend(record: OvsBridge, ovs: OpenVswitch): HostSidedBacken
     hostNetnses: () => (existsSync(standingNetns(name)) ? ['', standingNetns(name)] : ['']),
     ovsdb: databaseMark(client),
     interfaces: (wiring) => pairSteps(sw, wiring, isStanding(wiring.slot)),
-    finish: (wiring) => checksumSteps(sw, wiring, isStanding(wiring.slot)),
+    finish: (wiring) => finishSteps(sw, wiring, isStanding(wiring.slot)),
     connect: (made, signal) => connect(ovs, name, made, signal),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),

@@ -7,7 +7,7 @@ import { addFlow, addPort, changePort, confine, setFree, setSlot } from './comma
 import { databaseMark } from './marks.js'
 import { flowOf, ownFlows } from './neighbours.js'
 import { directPort, ownPort, type PortRow, requireBridge, standingPort } from './own-rows.js'
-import { checksumSteps, pairSteps } from './plug-steps.js'
+import { finishSteps, pairSteps } from './plug-steps.js'
 import { hasSlotFlow, standingRows } from './port-rows.js'
 import { slotsInRows } from './slots-in-rows.js'
 import { isWhole, standingNetns, standingNetnsSteps, standingPlan } from './standing-ports.js'
@@ -34,7 +34,7 @@ export async function explainPlug(
   return {
     before: await explainRelease(sw, slot, around),
     interfaces: pairSteps(sw, wiring, false),
-    finish: checksumSteps(sw, wiring, false),
+    finish: finishSteps(sw, wiring, false),
     after: [...explainFlows(sw, wiring), addPort(sw.name, wiring.hostIfname, wiring)],
   }
 }
@@ -70,7 +70,7 @@ function intoStanding(
   return {
     before: [...ready, ...freed, ...explainFlows(sw, wiring)],
     interfaces: pairSteps(sw, wiring, true),
-    finish: checksumSteps(sw, wiring, true),
+    finish: finishSteps(sw, wiring, true),
     after: [],
   }
 }
@@ -83,7 +83,7 @@ function madeStanding(sw: OvsSwitch, wiring: Wiring, used: PortRow, { hasIpv6 }:
   const { port } = standingNames(name, wiring.slot)
   return [
     ...explainSteps(netns),
-    ...explainSteps(standingPlan(name, wiring.slot, { usermode, ovsdb }).steps),
+    ...explainSteps(standingPlan(name, wiring.slot, { usermode, ovsdb, hasIpv6 }).steps),
     addPort(name, port, wiring, used.name),
   ]
 }

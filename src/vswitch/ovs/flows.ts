@@ -35,7 +35,7 @@ export class SlotFlows {
 
   /**
    * `endpoint` is where OVSDB listens: vswitchd's own sockets are beside it. `timeoutMs` is for each call. `inRows`: the
-   * slots that the bridge has, and `ownFlows`: what it has besides them, with one first that has a MAC of its own.
+   * slots that the bridge has, and `ownFlows`: what it has besides them, with one first that leads from a MAC.
    */
   constructor(
     bridge: string,

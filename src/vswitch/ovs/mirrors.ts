@@ -5,6 +5,7 @@ import type { OvsdbClient } from '../../ovsdb/client.js'
 import type { Uuid } from '../../ovsdb/value.js'
 import type { Surroundings } from '../backend.js'
 import type { Mirror } from '../vswitch.js'
+import { withoutIpv6 } from './host-end.js'
 import { internalRows } from './internal-rows.js'
 import {
   mirrorDeletion,
@@ -110,9 +111,7 @@ function checkTakenIn(client: OvsdbClient, to: string): void {
 /** The copies are for whoever reads them: the host itself has no business with IPv6 there. */
 async function setUp(kernel: Kernel, name: string, hasIpv6: boolean): Promise<void> {
   const steps: Step[] = [{ op: 'link', netns: '', name, up: true }]
-  if (hasIpv6) {
-    steps.unshift({ op: 'sysctl', netns: '', key: `ipv6/conf/${name}/disable_ipv6`, value: '1' })
-  }
+  if (hasIpv6) steps.unshift(withoutIpv6(name))
   const [outcome] = await kernel.execute([{ steps }])
   if (outcome?.ok !== false) return
   const { op, errno, kernelMessage, message } = outcome

@@ -1,7 +1,7 @@
 import { linkLocal } from '../../addressing/link-local.js'
 import { type SlotAddress, slotAddress, switchAddress } from '../../addressing/slot.js'
 import { parseSubnet } from '../../addressing/subnet.js'
-import { switchFlows } from '../../openflow/neigh-suppress.js'
+import { routerSolicitationFlow, switchFlows } from '../../openflow/neigh-suppress.js'
 import type { OwnFlow } from '../../openflow/own-flow.js'
 import type { SlotFlow } from '../../openflow/slot-flows.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
@@ -37,10 +37,17 @@ export function flowOf(client: OvsdbClient, bridge: string, slot: FlowingSlot): 
   return { mac, slot: number, neighbour: { ...addresses, askedAlone } }
 }
 
-/** The flows that a bridge is to have besides those of its slots, with what leads to its own MAC first. */
+/**
+ * The flows that a bridge is to have besides those of its slots, with one first that has a MAC. The userspace datapath takes
+ * so long to copy a frame to every port that no slot hears who looks for a router, which each target does for as long as it
+ * finds none.
+ */
 export function ownFlows(client: OvsdbClient, bridge: string): OwnFlow[] {
   const own = suppressing(client, bridge)
-  if (own === undefined) return []
+  if (own === undefined) {
+    const usermode = client.replica.byName('Bridge', bridge)?.datapath_type === 'netdev'
+    return usermode ? [routerSolicitationFlow(UPLINK_OFPORT)] : []
+  }
   const address = switchAddress(own.subnet, own.ipv6Prefix)
   return switchFlows(address.mac, neighbour(address, address.mac), UPLINK_OFPORT)
 }

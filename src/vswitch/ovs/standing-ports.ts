@@ -4,6 +4,7 @@ import type { Plan, PlanFailed, Step } from '../../kernel/plan.js'
 import type { Surroundings } from '../backend.js'
 import { standingNames, vswitchNetns } from '../names.js'
 import { LINK_GROUP, slotAlias, slotsAlias } from '../record.js'
+import { withoutIpv6 } from './host-end.js'
 
 /**
  * A standing port is what stays of a slot when nothing is plugged in. ovs-vswitchd does not notice when a device vanishes
@@ -28,7 +29,9 @@ export async function makeStanding(
   const errors: (EcdockError | undefined)[] = []
   for (let at = 0; at < slots.length; at += SLOTS_A_CALL) {
     const some = slots.slice(at, at + SLOTS_A_CALL)
-    const outcomes = await kernel.execute(some.map((slot) => standingPlan(vswitch, slot, options)))
+    const outcomes = await kernel.execute(
+      some.map((slot) => standingPlan(vswitch, slot, { ...options, hasIpv6 })),
+    )
     for (const [index, outcome] of outcomes.entries()) {
       errors.push(outcome.ok ? undefined : failure(vswitch, some[index] ?? 0, outcome))
     }
@@ -87,7 +90,7 @@ const SLOTS_A_CALL = 32
 export function standingPlan(
   vswitch: string,
   slot: number,
-  { usermode, ovsdb }: { usermode: boolean; ovsdb: string | undefined },
+  { usermode, ovsdb, hasIpv6 }: { usermode: boolean; ovsdb: string | undefined; hasIpv6: boolean },
 ): Plan {
   const netns = standingNetns(vswitch)
   const names = standingNames(vswitch, slot)
@@ -102,6 +105,7 @@ export function standingPlan(
       peer: { netns, name: names.inner, group: LINK_GROUP },
     },
   ]
+  if (hasIpv6) steps.push(withoutIpv6(names.port))
   // Nobody else fills in the checksums of what the userspace datapath forwards.
   if (usermode) steps.push({ op: 'tx-checksum-off', netns, name: names.inner })
   steps.push(
@@ -132,7 +136,7 @@ async function ensureNetns(
     })
   }
   if (!hasIpv6) return
-  const [outcome] = await kernel.execute([{ steps: [withoutIpv6(netns)] }])
+  const [outcome] = await kernel.execute([{ steps: [noIpv6(netns)] }])
   if (outcome?.ok === false)
     throw new EcdockError('KERNEL', outcome.op, outcome.message, { errno: outcome.errno })
 }
@@ -140,11 +144,11 @@ async function ensureNetns(
 /** The steps that make the namespace of standing ports. */
 export function standingNetnsSteps(vswitch: string, ovsdb: string | undefined, hasIpv6: boolean): Step[] {
   const made: Step = { op: 'netns', name: vswitchNetns(vswitch), alias: slotsAlias(vswitch, ovsdb) }
-  return hasIpv6 ? [made, withoutIpv6(standingNetns(vswitch))] : [made]
+  return hasIpv6 ? [made, noIpv6(standingNetns(vswitch))] : [made]
 }
 
 /** What is in it has no business with IPv6 itself: without it it sends nothing of its own. */
-function withoutIpv6(netns: string): Step {
+function noIpv6(netns: string): Step {
   return { op: 'sysctl', netns, key: 'ipv6/conf/default/disable_ipv6', value: '1' }
 }
 

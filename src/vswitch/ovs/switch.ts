@@ -8,4 +8,6 @@ export interface OvsSwitch {
   readonly subnet: Subnet
   /** The userspace datapath. */
   readonly usermode: boolean
+  /** The kernel speaks IPv6. */
+  readonly hasIpv6: boolean
 }

@@ -16,14 +16,17 @@ import { OpenVswitch } from './open-vswitch.js'
 export class OvsVswitches {
   readonly #ovs: OpenVswitch
 
-  private constructor(ovs: OpenVswitch) {
+  readonly #hasIpv6: boolean
+
+  private constructor(ovs: OpenVswitch, hasIpv6: boolean) {
     this.#ovs = ovs
+    this.#hasIpv6 = hasIpv6
   }
 
-  /** Throws what {@link OvsdbClient.connect} throws. */
-  static async connect(endpoint: string, options: OvsdbOptions): Promise<OvsVswitches> {
+  /** `hasIpv6`: the kernel speaks it. Throws what {@link OvsdbClient.connect} throws. */
+  static async connect(endpoint: string, options: OvsdbOptions, hasIpv6: boolean): Promise<OvsVswitches> {
     const client = await OvsdbClient.connect(endpoint, options)
-    return new OvsVswitches(new OpenVswitch(client, endpoint))
+    return new OvsVswitches(new OpenVswitch(client, endpoint), hasIpv6)
   }
 
   /** Waits until all that others have changed before is known here, too. Throws OVSDB_UNREACHABLE, OVSDB_LOST, TIMEOUT. */
@@ -40,11 +43,11 @@ export class OvsVswitches {
   ): Promise<Backend> {
     await createOvsBridge(kernel, this.#ovs.client, record, subnet, options)
     const { usermode, neighSuppress } = options
-    return ovsBackend({ ...record, usermode, neighSuppress }, this.#ovs)
+    return ovsBackend({ ...record, usermode, neighSuppress }, this.#ovs, options.hasIpv6)
   }
 
   all(): Backend[] {
-    return listOvsBridges(this.#ovs.client).map((record) => ovsBackend(record, this.#ovs))
+    return listOvsBridges(this.#ovs.client).map((record) => ovsBackend(record, this.#ovs, this.#hasIpv6))
   }
 
   find(name: string): Backend | undefined {
