@@ -17,7 +17,7 @@ namespaces; ovs is the userspace datapath. All take turns in one run, so compare
 On ovs the rows of a slot outlive what is plugged in: ecdock-fast's unplug does not delete them, and each of its slots
 is new. At scale: what ovs-docker takes from nothing is interpolated between a few fills, and it answers no ping; a call
 of ovs-ofctl stands for all; ip and ovs-vsctl do not wait for traffic; ovs-vsctl takes all out in one
-transaction, and nobody counts how its interfaces are deleted. Churn and the steady re-plug are of slots with
+transaction, and nobody counts how its interfaces are deleted. Slots are reserved on a vswitch with neighSuppress. Churn and the steady re-plug are of slots with
 standing ports, whose price is that of reserving them.`
 
 /** The report for people. */

@@ -5,8 +5,9 @@
 //        floor ovs SOCKET BRIDGE TARGETS
 //        floor vde CONTROL VSWITCH TARGETS
 // A Linux bridge is in a namespace of its own. For Open vSwitch a port is also put into the database, with
-// the bare transaction and the wait for ovs-vswitchd, and transmit checksum offload is turned off in the
-// target. On VDE a port is a tap in the target, which is handed to the control socket of an ecdock-switch.
+// the bare transaction and the wait for ovs-vswitchd, its host end has no IPv6, and transmit checksum offload
+// is turned off in the target. On VDE a port is a tap in the target, which is handed to the control socket of
+// an ecdock-switch.
 //
 // Reads one command a line, and answers each with a line: the ns that it took as a whole.
 //   plug GROUP FIRST COUNT

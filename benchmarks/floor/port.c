@@ -2,6 +2,7 @@
 #include "port.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -100,8 +101,19 @@ static void set_group(const struct place* place, int fd, int slot, unsigned grou
   netlink_do(fd, &request, "RTM_SETLINK group");
 }
 
+// The host has no IPv6 at the ends that Open vSwitch takes. `settings` is /proc/sys/net/ipv6/conf of their
+// namespace.
+static void disable_ipv6(int settings, const char* name) {
+  char path[IFNAMSIZ + 32];
+  snprintf(path, sizeof path, "%s/disable_ipv6", name);
+  int fd = openat(settings, path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, "1", 1) != 1) die(path, errno);
+  close(fd);
+}
+
 void ports_plug(const struct place* place, unsigned group, int first, int count) {
   int fd = open_netlink(place);
+  int settings = place->netns == NULL ? open_path("/proc/sys/net/ipv6/conf") : -1;
   for (int slot = first; slot < first + count; slot++) {
     char name[IFNAMSIZ];
     host_ifname(place, slot, name);
@@ -109,6 +121,7 @@ void ports_plug(const struct place* place, unsigned group, int first, int count)
     int inside = netlink_open_in(target);
     target_survey(inside);
     add_veth(place, fd, target, slot, group);
+    if (settings >= 0) disable_ipv6(settings, name);
     set_alias(place, fd, slot);
     target_configure(inside, slot, place->netns == NULL);
     netlink_ifindex(fd, name);  // both ends are asked for, which puts them into service
@@ -117,6 +130,7 @@ void ports_plug(const struct place* place, unsigned group, int first, int count)
     go_home(place);
     close(target);
   }
+  if (settings >= 0) close(settings);
   close(fd);
 }
 

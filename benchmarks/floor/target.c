@@ -98,7 +98,7 @@ static void disable_tx_checksum(void) {
   close(fd);
 }
 
-void target_configure(int fd, int slot, int without_tx_checksum) {
+void target_configure(int fd, int slot, int userspace_datapath) {
   const int loopback = 1;
   char text[64];
   int ifindex = netlink_ifindex(fd, target_ifname);
@@ -106,7 +106,12 @@ void target_configure(int fd, int slot, int without_tx_checksum) {
   add_address(fd, ifindex, AF_INET, text, prefix4);
   snprintf(text, sizeof text, "2001:db8::10.0.%d.%d", slot >> 8, slot & 0xff);
   add_address(fd, ifindex, AF_INET6, text, prefix6);
-  if (without_tx_checksum) disable_tx_checksum();
+  if (userspace_datapath) {
+    disable_tx_checksum();
+    // Before the kernel gives it, and asks all others whether they have it.
+    snprintf(text, sizeof text, "fe80::5000:aff:fe00:%x", slot);
+    add_address(fd, ifindex, AF_INET6, text, prefix6);
+  }
   set_up(fd, loopback);
   set_up(fd, ifindex);
   add_default_route(fd, ifindex);

@@ -22,7 +22,7 @@ void target_survey(int netlink);
 
 // Gives the interface its addresses, sets it and the loopback up, and adds the default route. The thread is
 // in the target's namespace. Nothing fills in the checksums of what Open vSwitch's userspace datapath
-// forwards, so there the target does it.
-void target_configure(int netlink, int slot, int without_tx_checksum);
+// forwards, so there the target does it; and it asks nobody there about its link-local address.
+void target_configure(int netlink, int slot, int userspace_datapath);
 
 #endif

@@ -1,7 +1,7 @@
 import type { Host } from '../../src/host.js'
 import type { Kernel } from '../../src/kernel/kernel.js'
 import type { OvsdbClient } from '../../src/ovsdb/client.js'
-import type { PlugRequest, Vswitch } from '../../src/vswitch/vswitch.js'
+import type { PlugRequest, Vswitch, VswitchOptions } from '../../src/vswitch/vswitch.js'
 import type { Measurements } from '../measurements.js'
 import type { OvsFloor } from '../peers/floor.js'
 import { SUBNET, slots, targetPath } from '../targets.js'
@@ -30,8 +30,10 @@ export const NAME = 'ours'
 export async function onVswitch(
   { host }: Pick<Arena, 'host'>,
   body: (vswitch: Vswitch) => Promise<void>,
+  { neighSuppress = false }: Pick<VswitchOptions, 'neighSuppress'> = {},
 ): Promise<void> {
-  const vswitch = await host.createVswitch({ name: NAME, kind: 'ovs', subnet: SUBNET, usermode: true })
+  const options = { name: NAME, kind: 'ovs', subnet: SUBNET, usermode: true, neighSuppress } as const
+  const vswitch = await host.createVswitch(options)
   await body(vswitch)
   const left = (await host.vswitches()).some(({ name }) => name === NAME)
   if (left) await host.deleteVswitch(NAME)

@@ -19,8 +19,10 @@ export interface Figure {
 
 const TASKS = {
   'from-nothing': 'from an empty vswitch until all its slots have answered a ping',
+  'from-nothing-suppressing':
+    'from an empty vswitch with neighSuppress until all its slots have answered a ping',
   'plug-reserved': 'plug into slots that were reserved, all in bulk',
-  reserve: 'reserve slots, all in bulk',
+  reserve: 'reserve slots with neighSuppress, all in bulk',
   'reserve-churn': 'reserve the slots of the churn',
   churn: 'steady churn: out and in again',
   'first-replug': 'one re-plug until traffic passes, of a slot that is used for the second time',
@@ -53,11 +55,18 @@ interface Comparison {
   peerTask?: Task
   /** Whether our time is divided by the peer's, or the other way round. */
   ours: 'dividend' | 'divisor'
-  target: Target
+  target?: Target
 }
 
 const COMPARISONS: readonly Comparison[] = [
-  { task: 'from-nothing', peer: 'ovs-docker', ours: 'divisor', target: { atLeast: 60 } },
+  { task: 'from-nothing', peer: 'ovs-docker', ours: 'divisor' },
+  {
+    task: 'from-nothing-suppressing',
+    peer: 'ovs-docker',
+    peerTask: 'from-nothing',
+    ours: 'divisor',
+    target: { atLeast: 60 },
+  },
   { task: 'churn', peer: 'ovs-docker', ours: 'divisor', target: { atLeast: 30 } },
   {
     task: 'first-replug',
@@ -119,6 +128,6 @@ export function scaleRatios(figures: readonly Figure[]): Ratio[] {
     const slug = peer.replace(/[^a-z]+/g, '-')
     const id = `ovs-scale-${task}-${ours === 'dividend' ? 'over' : 'faster-than'}-${slug}`
     const meaning = `ovs, ${TASKS[task]}: time of ${names[0]} / time of ${names[1]}`
-    return [{ id, meaning, value, target, met: meets(value, target) }]
+    return [{ id, meaning, value, ...(target && { target, met: meets(value, target) }) }]
   })
 }

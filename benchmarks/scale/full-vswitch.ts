@@ -1,5 +1,6 @@
 import { select } from '../../src/ovsdb/operations.js'
 import { decodeRows } from '../../src/ovsdb/result.js'
+import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { slots } from '../targets.js'
 import { checked, timed } from '../timing.js'
 import { untilAllAnswer } from './answers.js'
@@ -29,10 +30,23 @@ export async function fillFromNothing(arena: Arena, count: number, last: boolean
   })
 }
 
+/** The same on a vswitch that asks only those concerned for an address; how everything is taken out makes no difference. */
+export async function fillSuppressing(arena: Arena, count: number): Promise<void> {
+  const { kernel, figures } = arena
+  const fill = async (vswitch: Vswitch) => {
+    const whole = async () => {
+      checked(await vswitch.plugAll(requests(count)))
+      await untilAllAnswer(kernel, count)
+    }
+    figures.add('from-nothing-suppressing', 'ecdock-fast', await timed(whole), count)
+  }
+  await onVswitch(arena, fill, { neighSuppress: true })
+}
+
 /** The same with slots that were made ready beforehand, whose ports stay. */
 export async function fillReserved(arena: Arena, count: number): Promise<void> {
   const { host, kernel, figures } = arena
-  await onVswitch(arena, async (vswitch) => {
+  const fill = async (vswitch: Vswitch) => {
     figures.add('reserve', 'ecdock-fast', await timed(() => vswitch.reserve(slots(count))), count)
     const plug = async () => checked(await vswitch.plugAll(requests(count)))
     figures.add('plug-reserved', 'ecdock-fast', await timed(plug), count)
@@ -46,7 +60,8 @@ export async function fillReserved(arena: Arena, count: number): Promise<void> {
     await plug()
     await untilAllAnswer(kernel, count)
     figures.add('delete-vswitch-standing', 'ecdock-fast', await timed(() => host.deleteVswitch(NAME)))
-  })
+  }
+  await onVswitch(arena, fill, { neighSuppress: true })
 }
 
 /** One transaction of ovs-vsctl; the ports are there, and their interfaces are deleted afterwards, at no cost. */

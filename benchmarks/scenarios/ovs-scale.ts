@@ -13,7 +13,7 @@ import { churn, growOvsDocker, type OvsDockerTimes } from '../scale/churn.js'
 import type { ScaleEffort } from '../scale/effort.js'
 import { Figures } from '../scale/figures.js'
 import { flows } from '../scale/flows.js'
-import { deleteByVsctl, fillFromNothing, fillReserved } from '../scale/full-vswitch.js'
+import { deleteByVsctl, fillFromNothing, fillReserved, fillSuppressing } from '../scale/full-vswitch.js'
 import { summedOver } from '../scale/growth.js'
 import { replug, replugByVsctl } from '../scale/replug.js'
 import { median } from '../stats.js'
@@ -72,6 +72,8 @@ export async function ovsScale(
     const step = (text: string) => say(`${text}: round ${round + 1} of ${rounds}`)
     step(`from nothing to ${count} slots`)
     await fillFromNothing(arena, count, round === rounds - 1)
+    step(`from nothing to ${count} slots with neighSuppress`)
+    await fillSuppressing(arena, count)
     step(`${count} ports of the floor, deleted by ovs-vsctl`)
     measurements.add(
       { kind: 'ovs', contestant: 'C floor', operation: 'plug', ports: count },

@@ -56,6 +56,7 @@ withPeers(
       'first-replug: ecdock-fast',
       'flows: ecdock-fast',
       'flows: ovs-ofctl',
+      'from-nothing-suppressing: ecdock-fast',
       'from-nothing: ecdock-fast',
       'from-nothing: ovs-docker',
       'plug-reserved: ecdock-fast',
