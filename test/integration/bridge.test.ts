@@ -21,7 +21,7 @@ import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const bridgeTest = needs('root', 'iproute2', 'ping') ? test : test.skip
+const bridgeTest = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe' }
 
 bridgeTest('two targets that are plugged in reach each other, and the host, at once', () =>

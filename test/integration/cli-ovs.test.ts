@@ -10,7 +10,7 @@ import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-const ready = needs('root', 'iproute2', 'openvswitch')
+const ready = needs('root', 'iproute2', 'openvswitch', 'socat')
 const withOvs = suite('the command line with Open vSwitch')
 const test = ready ? withOvs : withOvs.skip
 

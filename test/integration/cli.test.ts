@@ -12,7 +12,7 @@ import { runToEnd } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-const ready = needs('root', 'iproute2', 'strace')
+const ready = needs('root', 'iproute2', 'strace', 'socat')
 const commandLine = suite('the command line')
 
 interface Results {

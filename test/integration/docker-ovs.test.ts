@@ -10,7 +10,7 @@ import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-const ready = needs('root', 'docker', 'busybox', 'openvswitch')
+const ready = needs('root', 'docker', 'busybox', 'openvswitch', 'socat')
 const withDocker = suite('docker on Open vSwitch')
 const test = ready ? withDocker : withDocker.skip
 

@@ -12,7 +12,7 @@ import { waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-const ready = needs('root', 'docker', 'busybox', 'iptables', 'iproute2')
+const ready = needs('root', 'docker', 'busybox', 'iptables', 'iproute2', 'socat')
 const withDocker = suite('faults of Docker networks of the driver vde')
 const test = ready ? withDocker : withDocker.skip
 

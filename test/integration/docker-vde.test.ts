@@ -15,7 +15,7 @@ import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const ready = needs('root', 'docker', 'busybox', 'iptables', 'iproute2', 'ping', 'vde')
+const ready = needs('root', 'docker', 'busybox', 'iptables', 'iproute2', 'ping', 'vde', 'socat')
 const withDocker = suite('Docker networks of the driver vde')
 const test = ready ? withDocker : withDocker.skip
 

@@ -13,7 +13,7 @@ import { needs } from '../support/requirements.js'
 import { FakeTerminal } from '../support/terminal.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-const ready = needs('root', 'docker', 'busybox', 'iptables')
+const ready = needs('root', 'docker', 'busybox', 'iptables', 'socat')
 const withDocker = suite('docker on a vswitch')
 const test = ready ? withDocker : withDocker.skip
 

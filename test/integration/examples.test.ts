@@ -19,7 +19,18 @@ import { leavingNothing } from '../support/world.js'
 
 const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url))
 const ready = needs(
-  ...(['root', 'docker', 'compose', 'qemu', 'kmod', 'busybox', 'iptables', 'iproute2', 'ping'] as const),
+  ...([
+    'root',
+    'docker',
+    'compose',
+    'qemu',
+    'kmod',
+    'busybox',
+    'iptables',
+    'iproute2',
+    'ping',
+    'socat',
+  ] as const),
 )
 const examples = suite('examples')
 const tested: string[] = []

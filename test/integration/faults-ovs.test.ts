@@ -14,7 +14,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 import { leavingNothing, withHost } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'socat') ? test : test.skip
 
 const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' } as const
 const FIRST = '/run/netns/first'

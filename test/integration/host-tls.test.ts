@@ -18,7 +18,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 import { withHost } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'socat') ? test : test.skip
 const ENDPOINT = 'ssl:127.0.0.1:6641'
 const KIND = { name: 'ovs0', kind: 'ovs', usermode: USERMODE } as const
 

@@ -10,7 +10,9 @@ import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'tcpdump') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'tcpdump', 'socat')
+  ? test
+  : test.skip
 
 let ovs: PrivateOvs
 

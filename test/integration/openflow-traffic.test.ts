@@ -10,7 +10,7 @@ import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'socat') ? test : test.skip
 
 let ovs: PrivateOvs
 

@@ -12,7 +12,7 @@ import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'socat') ? test : test.skip
 const FIRST = { netns: '/run/netns/target1' }
 const SECOND = { netns: '/run/netns/target2' }
 

@@ -12,7 +12,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'socat') ? test : test.skip
 const target = (number: number) => ({ netns: `/run/netns/target${number}` })
 
 let ovs: PrivateOvs

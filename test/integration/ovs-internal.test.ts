@@ -21,7 +21,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'socat') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe' }
 
 let ovs: PrivateOvs

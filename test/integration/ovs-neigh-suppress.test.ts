@@ -15,7 +15,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'tcpdump') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'tcpdump', 'socat') ? test : test.skip
 const target = (number: number) => ({ netns: `/run/netns/target${number}` })
 const ANY_OF_OURS = 'cookie=0x6563646b00000000/0xffffffff00000000'
 const ARP_FOR_2 = /Request who-has 10\.0\.0\.2 /

@@ -15,7 +15,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
-const ovsTest = needs('root', 'openvswitch') ? test : test.skip
+const ovsTest = needs('root', 'openvswitch', 'socat') ? test : test.skip
 const OVS0 = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.255.254/16' } as const
 
 for (const [count, reserved] of [

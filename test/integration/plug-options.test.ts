@@ -13,8 +13,8 @@ import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 
-const here = needs('root', 'iproute2', 'ping') ? test : test.skip
-const withOvs = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'tcpdump')
+const here = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
+const withOvs = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'tcpdump', 'socat')
 
 let ovs: PrivateOvs | undefined
 

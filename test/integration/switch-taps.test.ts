@@ -10,7 +10,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
-const tapTest = needs('root', 'vde', 'iproute2', 'ping') ? test : test.skip
+const tapTest = needs('root', 'vde', 'iproute2', 'ping', 'socat') ? test : test.skip
 
 for (const args of [[], ['--no-offload'], ['--hub']]) {
   tapTest(`taps connect namespaces over IPv4 and IPv6 ${args.join(' ')}`, () =>
@@ -35,6 +35,7 @@ tapTest('segments of a tap are divided for a VDE client', () =>
     const plug = spawn('nsenter', [`--net=${red.path}`, 'vde_plug2tap', '-s', dir, 'tap0'], {
       stdio: 'ignore',
     })
+    const gone = once(plug, 'close')
     try {
       await waitUntil('its tap is there', async () => {
         return (await runToEnd('ip', ['-n', red.name, 'link', 'set', 'tap0', 'up'])).status === 0
@@ -47,7 +48,6 @@ tapTest('segments of a tap are divided for a VDE client', () =>
       const [tap = ''] = await controlAnswers(control, 'list port=1')
       assert.ok(meanReceived(tap) > 1600, tap)
     } finally {
-      const gone = once(plug, 'close')
       plug.kill('SIGKILL')
       await gone
     }

@@ -20,7 +20,7 @@ import { megabyteEachWay, pings } from '../support/traffic.js'
 import { BROADCAST, frameOf, startVdePlug, withVdeSwitch } from '../support/vde.js'
 import { leavingNothing } from '../support/world.js'
 
-const switchTest = needs('root', 'vde', 'iproute2', 'ping') ? test : test.skip
+const switchTest = needs('root', 'vde', 'iproute2', 'ping', 'socat') ? test : test.skip
 const ONE = '52:00:0a:00:00:01'
 const TWO = '52:00:0a:00:00:02'
 

@@ -8,7 +8,7 @@ import { megabyteEachWay, pings } from '../support/traffic.js'
 import { withVdeSwitch } from '../support/vde.js'
 import { withHost } from '../support/world.js'
 
-const withOriginal = needs('root', 'iproute2', 'ping', 'vde') ? test : test.skip
+const withOriginal = needs('root', 'iproute2', 'ping', 'vde', 'socat') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254' }
 
 withOriginal('targets are plugged into a switch of vde-2, each by a connection of its own', () =>

@@ -17,7 +17,7 @@ import { megabyteEachWay } from '../support/traffic.js'
 import { BROADCAST, frameOf } from '../support/vde.js'
 import { leavingNothing } from '../support/world.js'
 
-const documentedTest = needs('root', 'docker', 'busybox', 'iptables', 'iproute2') ? test : test.skip
+const documentedTest = needs('root', 'docker', 'busybox', 'iptables', 'iproute2', 'socat') ? test : test.skip
 const CHECKOUT = new URL('../../../', import.meta.url)
 const ECDOCK = `'${process.execPath}' '${ECDOCK_FAST}'`
 const SOCKETS = '/run/ecdock-fast/vde/lab0/sock'

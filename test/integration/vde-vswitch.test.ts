@@ -17,7 +17,7 @@ import { megabyteEachWay, pings } from '../support/traffic.js'
 import { BROADCAST, frameOf } from '../support/vde.js'
 import { withHost } from '../support/world.js'
 
-const vdeTest = needs('root', 'iproute2', 'ping') ? test : test.skip
+const vdeTest = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
 const OWN = { ipv4: '10.0.0.254', ipv6: '2001:db8::a00:fe' }
 const HOME = '/run/ecdock-fast/vde/vde0'
 

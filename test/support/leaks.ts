@@ -111,16 +111,15 @@ function routes(routed: readonly Routed[]): string[] {
   )
 }
 
+/** Of all tables by one program, as above. */
 async function rows(ovs: OvsDatabase): Promise<string[]> {
-  const found: string[] = []
-  for (const table of ['Bridge', 'Port', 'Interface']) {
-    const printed = await ovs.vsctl('--format=json', '--columns=name', 'list', table)
-    // No rows at all print nothing or an empty table.
-    if (printed.trim() === '') continue
-    const { data } = JSON.parse(printed) as { data: [string][] }
-    found.push(...data.map(([name]) => `OVSDB ${table} ${name}`))
-  }
-  return found
+  const tables = ['Bridge', 'Port', 'Interface']
+  const lists = tables.flatMap((table) => ['--', '--columns=name', 'list', table])
+  const printed = (await ovs.vsctl('--format=json', ...lists)).split('\n')
+  return tables.flatMap((table, at) => {
+    const { data } = JSON.parse(printed[at] ?? '') as { data: [string][] }
+    return data.map(([name]) => `OVSDB ${table} ${name}`)
+  })
 }
 
 /** Named ones by their name; the others, which a process or a descriptor keeps alive, by their inode number. */

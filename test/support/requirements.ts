@@ -23,6 +23,7 @@ const REQUIREMENTS = {
   ping: { there: () => onPath('ping'), how: 'apt-get install iputils-ping' },
   iptables: { there: () => onPath('iptables'), how: 'apt-get install iptables' },
   tcpdump: { there: () => onPath('tcpdump'), how: 'apt-get install tcpdump' },
+  socat: { there: () => onPath('socat'), how: 'apt-get install socat' },
   ethtool: { there: () => onPath('ethtool'), how: 'apt-get install ethtool' },
 } as const
 

@@ -1,21 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
+import { isIPv6 } from 'node:net'
 import { patience } from './patience.js'
 import { runToEnd } from './process.js'
-import { MEGABYTE } from './traffic-peer.js'
 
-const PEER = fileURLToPath(new URL('./traffic-peer.js', import.meta.url))
-
-/** What one end of the connection has seen. */
-interface PeerReport {
-  received: number
-  intact: boolean
-}
+/** In bytes. */
+const MEGABYTE = 1024 * 1024
 
 /**
- * Sends a mebibyte of random bytes each way over one TCP connection, from a program in `fromNetns` to one in
- * `toNetns` that listens on `toAddress` there, and throws unless both ends got what the other has sent. A ping
+ * Sends a mebibyte of random bytes over one TCP connection from a program in `fromNetns` to one in `toNetns` that
+ * listens on `toAddress` there, and then another one back; throws unless each end got what the other has sent. A ping
  * alone does not prove a connection: over a userspace datapath it passes where no TCP segment does.
  *
  * Namespaces are paths; '' is the caller's own.
@@ -26,28 +21,39 @@ export async function megabyteEachWay(
   toAddress: string,
   options: { timeoutMs?: number } = {},
 ): Promise<void> {
-  const timeoutMs = patience(options.timeoutMs ?? 10_000)
+  const deadline = AbortSignal.timeout(patience(options.timeoutMs ?? 10_000))
   const what = `a megabyte each way, ${fromNetns || 'own namespace'} to ${toAddress} in ${toNetns || 'own namespace'}`
-  const server = startPeer(toNetns, ['listen', toAddress])
-  // Side by side, because it takes a program of Node half of its life to start.
-  const client = startPeer(fromNetns, ['connect', toAddress])
-  try {
-    const deadline = AbortSignal.timeout(timeoutMs)
-    client.tell(await within(deadline, server.nextLine()))
-    const lines = await within(deadline, Promise.all([server.nextLine(), client.nextLine()]))
-    for (const [index, line] of lines.entries()) {
-      const report = JSON.parse(line) as PeerReport
-      if (report.intact) continue
-      const end = index === 0 ? 'server' : 'client'
-      throw new Error(`the ${end} got ${report.received} bytes, and not the ${MEGABYTE} that were sent`)
-    }
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    const said = [server, client].map((peer) => peer.said()).join('')
-    throw new Error(`${what}: ${why}${said === '' ? '' : `\n${said}`}`)
-  } finally {
-    await Promise.all([server.stop(), client.stop()])
+  const [version, host] = isIPv6(toAddress) ? ['6', `[${toAddress}]`] : ['4', toAddress]
+  const peers: Peer[] = []
+  const start = (name: string, netns: string, address: string) => {
+    const peer = startPeer(name, netns, address)
+    peers.push(peer)
+    return peer
   }
+  try {
+    const server = start('server', toNetns, `TCP${version}-LISTEN:0,bind=${host}`)
+    const port = await within<string | Buffer>(deadline, [server.listensOn, server.ended])
+    const client = start('client', fromNetns, `TCP${version}:${host}:${port}`)
+    const [there, back] = [randomBytes(MEGABYTE), randomBytes(MEGABYTE)]
+    // One way after the other: socat reads nothing while it waits until it can write, so two of them can wait for ever.
+    client.send(there)
+    await within<unknown>(deadline, [server.megabyte, client.ended, server.ended])
+    server.send(back)
+    const [atServer, atClient] = await within(deadline, [Promise.all([server.ended, client.ended])])
+    assertSame('server', atServer, there)
+    assertSame('client', atClient, back)
+  } catch (error) {
+    await Promise.all(peers.map((peer) => peer.stop()))
+    const why = error instanceof Error ? error.message : String(error)
+    throw new Error([`${what}: ${why}`, ...peers.flatMap((peer) => peer.said())].join('\n'))
+  } finally {
+    await Promise.all(peers.map((peer) => peer.stop()))
+  }
+}
+
+function assertSame(end: string, received: Buffer, sent: Buffer): void {
+  if (received.equals(sent)) return
+  throw new Error(`the ${end} got ${received.length} bytes, and not the ${MEGABYTE} that were sent`)
 }
 
 /** Whether `address` answers one of three echo requests (by the system's ping), one each 200 ms. */
@@ -59,59 +65,68 @@ export async function pings(fromNetns: string, address: string): Promise<boolean
 }
 
 interface Peer {
-  /** The next line of its standard output. */
-  nextLine(): Promise<string>
-  /** Gives it a line of standard input. */
-  tell(line: string): void
-  /** What it has said on stderr. */
-  said(): string
+  /** The port that it listens on, as soon as it does. */
+  listensOn: Promise<string>
+  /** Sends this, and then the end of what it sends. */
+  send(bytes: Buffer): void
+  /** Resolves when a mebibyte has come. */
+  megabyte: Promise<void>
+  /** All that has come, when it has ended; rejects when that was not with success. */
+  ended: Promise<Buffer>
+  /** Lines of its stderr, without what it says of every connection. */
+  said(): string[]
   stop(): Promise<void>
 }
 
-function startPeer(netns: string, args: readonly string[]): Peer {
-  const [command, commandArgs] = enter(netns, process.execPath, [PEER, ...args])
-  const child: ChildProcess = spawn(command, commandArgs, { stdio: ['pipe', 'pipe', 'pipe'] })
-  child.stdin?.on('error', () => {}) // It may have ended, which nextLine tells.
-  let gone = false
+/**
+ * One end of the connection. It is socat because that starts in no time: a program of Node's takes a second to start in an
+ * emulated machine, and there are hundreds of connections.
+ */
+function startPeer(name: string, netns: string, address: string): Peer {
+  // -d -d: it tells its port. -b: writes that are large enough for segmentation offload. -t: when one direction has ended
+  // it waits for the other one, until that ends as well or socat is killed.
+  const [command, args] = enter(netns, 'socat', ['-d', '-d', '-b', '262144', '-t', '3600', '-', address])
+  const child = spawn(command, args, { stdio: 'pipe' })
+  child.stdin.on('error', () => {}) // It may have ended, which `ended` tells.
   let said = ''
-  const ended = new Promise<void>((resolve) => {
-    const end = (error?: unknown) => {
-      gone = true
-      if (error instanceof Error) said += `${error.message}\n`
+  child.stderr.setEncoding('utf8')
+  const listensOn = new Promise<string>((resolve) => {
+    child.stderr.on('data', (text: string) => {
+      said += text
+      const port = / listening on .*:(\d+)\n/.exec(said)?.[1]
+      if (port !== undefined) resolve(port)
+    })
+  })
+  const chunks: Buffer[] = []
+  const megabyte = new Promise<void>((resolve) => {
+    let bytes = 0
+    child.stdout.on('data', (chunk: Buffer) => {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes >= MEGABYTE) resolve()
+    })
+  })
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve())
+    child.once('error', (error) => {
+      said += `${error.message}\n`
       resolve()
-    }
-    child.once('close', () => end())
-    child.once('error', end)
+    })
   })
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said += text
+  const ended = closed.then(() => {
+    if (child.exitCode !== 0) throw new Error(`the ${name} ended early`)
+    return Buffer.concat(chunks)
   })
-  let text = ''
-  let waiting: (() => void) | undefined
-  child.stdout?.setEncoding('utf8').on('data', (more: string) => {
-    text += more
-    waiting?.()
-  })
+  ended.catch(() => {}) // When it is stopped nobody asks any more.
   return {
-    async nextLine() {
-      while (!text.includes('\n')) {
-        if (gone) throw new Error(`the ${args[0] === 'listen' ? 'server' : 'client'} ended early`)
-        await Promise.race([
-          ended,
-          new Promise<void>((resolve) => {
-            waiting = resolve
-          }),
-        ])
-      }
-      const line = text.slice(0, text.indexOf('\n'))
-      text = text.slice(line.length + 1)
-      return line
-    },
-    tell: (line) => child.stdin?.end(`${line}\n`),
-    said: () => said,
+    listensOn,
+    send: (bytes) => child.stdin.end(bytes),
+    megabyte,
+    ended,
+    said: () => said.split('\n').filter((line) => line !== '' && !/ [NI] /.test(line)),
     async stop() {
       child.kill('SIGKILL')
-      await ended
+      await closed
     },
   }
 }
@@ -120,10 +135,11 @@ function enter(netns: string, command: string, args: readonly string[]): [string
   return netns === '' ? [command, args] : ['nsenter', [`--net=${netns}`, '--', command, ...args]]
 }
 
-async function within<T>(deadline: AbortSignal, work: Promise<T>): Promise<T> {
+/** The first of these that is done; throws at the deadline. */
+async function within<T>(deadline: AbortSignal, work: readonly Promise<T>[]): Promise<T> {
+  deadline.throwIfAborted()
   const late = once(deadline, 'abort').then(() => {
     throw new Error('it took too long')
   })
-  deadline.throwIfAborted()
-  return await Promise.race([work, late])
+  return await Promise.race([...work, late])
 }

@@ -9,12 +9,12 @@ import { isModuleOfNetworks, type StockKernel } from './stock-kernel.js'
 /** What the tests call by name, and what the kernel calls. The rest of a system's programs is busybox. */
 const PROGRAMS = [
   ...['bash', 'modprobe', 'nsenter', 'script', 'setpriv', 'setsid', 'sh', 'sysctl', 'unshare', 'uuidgen'],
-  ...['ip', 'bridge', 'tc', 'ping', 'ethtool', 'iptables', 'iptables-save', 'strace', 'tcpdump'],
+  ...['ip', 'bridge', 'tc', 'ping', 'ethtool', 'iptables', 'iptables-save', 'socat', 'strace', 'tcpdump'],
   ...['ovs-appctl', 'ovs-dpctl', 'ovs-ofctl', 'ovs-vsctl', 'ovs-vswitchd'],
-  ...['ovsdb-client', 'ovsdb-server', 'ovsdb-tool'],
+  ...['ovsdb-client', 'ovsdb-server', 'ovsdb-tool', 'dpipe', 'vde_plug', 'vde_plug2tap', 'vde_switch'],
 ]
 
-const ADDON = 'build/Release/ecdock_fast.node'
+const BUILT = ['build/Release/ecdock_fast.node', 'build/Release/ecdock-switch']
 
 /** Where the checkout is in the machine. */
 const PROJECT = '/ecdock-fast'
@@ -47,7 +47,10 @@ export async function image(options: ImageOptions): Promise<CpioArchive> {
   archive.text('/etc/hosts', '127.0.0.1 localhost\n::1 localhost\n')
 
   addProject(copies, options)
-  await addPrograms(copies, join(options.root, ADDON))
+  await addPrograms(
+    copies,
+    BUILT.map((file) => join(options.root, file)),
+  )
   const { release, modules } = options.kernel
   copies.directory(modules, `/usr/lib/modules/${release}`, isModuleOfNetworks)
   const places = {
@@ -64,7 +67,7 @@ function addProject(copies: Copies, { root, dist, tests }: ImageOptions): void {
   const folders = ['src', 'test/support', 'test/runner']
   for (const folder of folders) copies.directory(join(dist, folder), join(PROJECT, 'dist', folder))
   for (const file of ['test/run.js', ...tests]) copies.file(join(dist, file), join(PROJECT, 'dist', file))
-  for (const file of ['package.json', ADDON]) copies.file(join(root, file), join(PROJECT, file))
+  for (const file of ['package.json', ...BUILT]) copies.file(join(root, file), join(PROJECT, file))
   for (const directory of neededPackages(root, ['uvu'])) {
     copies.directory(join(root, directory), join(PROJECT, directory), (path) =>
       /\.(c?js|mjs|json)$/.test(path),
@@ -72,10 +75,10 @@ function addProject(copies: Copies, { root, dist, tests }: ImageOptions): void {
   }
 }
 
-async function addPrograms(copies: Copies, addon: string): Promise<void> {
+async function addPrograms(copies: Copies, built: readonly string[]): Promise<void> {
   const programs = [process.execPath, ...[...PROGRAMS, 'busybox'].map(which)]
   for (const program of programs) copies.path(program)
-  const libraries = await copies.libraries([...programs, addon])
+  const libraries = await copies.libraries([...programs, ...built])
   // iptables opens these by itself.
   for (const directory of new Set(libraries.map(dirname))) {
     const xtables = join(directory, 'xtables')

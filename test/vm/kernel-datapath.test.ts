@@ -11,7 +11,7 @@ import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 
-needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping')
+needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'socat')
 
 const OVS0 = { name: 'ovs0', kind: 'ovs', subnet: '10.0.0.254/24' } as const
 

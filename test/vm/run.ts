@@ -40,6 +40,9 @@ const KERNEL_MATTERS = new Set([
   'ovs-neigh-suppress',
   'ovsdb-vswitchd',
   'plug-options',
+  'switch-taps',
+  'vde-cable',
+  'vde-vswitch',
 ])
 
 const { values, positionals: words } = parseArgs({
