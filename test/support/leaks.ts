@@ -44,11 +44,11 @@ export async function snapshot(options: SnapshotOptions = {}): Promise<Snapshot>
 
 /**
  * Throws when there is anything on the host that was not there at `before`, and says what. Waits up to `settleMs`
- * (default 3000), because the kernel deletes a namespace and its links some time after the last user has gone.
+ * (default 10,000), because the kernel deletes a namespace and its links some time after the last user has gone.
  */
 export async function assertNothingLeft(
   before: Snapshot,
-  { settleMs = 3000 }: { settleMs?: number } = {},
+  { settleMs = 10_000 }: { settleMs?: number } = {},
 ): Promise<void> {
   const end = Date.now() + patience(settleMs)
   for (;;) {

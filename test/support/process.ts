@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { patience } from './patience.js'
 
 export interface RunOptions {
-  /** In ms; the program's whole process group is killed when it takes longer. Default 30,000, or with patience more. */
+  /** In ms; the program's whole process group is killed when it takes longer. Default 60,000, or with patience more. */
   timeoutMs?: number
   env?: NodeJS.ProcessEnv
   cwd?: string
@@ -23,7 +23,7 @@ export interface Ended {
 }
 
 /** How long a program may take by default, in ms. */
-const TIMEOUT_MS = patience(30_000)
+const TIMEOUT_MS = patience(60_000)
 
 /** Output beyond this many characters is thrown away: a test that prints without end must not take the memory. */
 const MAX_OUTPUT = 8 * 1024 * 1024
@@ -115,7 +115,7 @@ export function killGroup(pid: number | undefined): void {
 export async function waitUntil(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 5000,
+  timeoutMs = 20_000,
 ): Promise<void> {
   const end = Date.now() + patience(timeoutMs)
   while (!(await condition())) {

@@ -21,7 +21,7 @@ export async function megabyteEachWay(
   toAddress: string,
   options: { timeoutMs?: number } = {},
 ): Promise<void> {
-  const deadline = AbortSignal.timeout(patience(options.timeoutMs ?? 10_000))
+  const deadline = AbortSignal.timeout(patience(options.timeoutMs ?? 30_000))
   const what = `a megabyte each way, ${fromNetns || 'own namespace'} to ${toAddress} in ${toNetns || 'own namespace'}`
   const [version, host] = isIPv6(toAddress) ? ['6', `[${toAddress}]`] : ['4', toAddress]
   const peers: Peer[] = []
