@@ -73,6 +73,7 @@ test('a device that has vanished has the port number -1, and its slot can be use
 for (const [kind, flags] of [
   ['bridge', ['--kind', 'bridge']],
   ['ovs', ['--kind', 'ovs']],
+  ['vde', ['--kind', 'vde']],
 ] as const) {
   test(`the demo on kind ${kind}: every ping comes back`, async () => {
     const command = ['--ovsdb', ovs.ovsdb, 'demo', ...flags, '--count', '4']
