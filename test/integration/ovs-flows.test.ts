@@ -6,7 +6,7 @@ import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { portsOf } from '../support/plugged.js'
-import { run, waitUntil } from '../support/process.js'
+import { run } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
@@ -28,7 +28,7 @@ ovsTest('after a restart of ovs-vswitchd the next plug of any program sets all f
     const before = await flows()
     assert.is(before.length, 6, before.join('\n'))
     for (const how of ['restart', 'del-flows']) {
-      if (how === 'restart') await restartVswitchd()
+      if (how === 'restart') await ovs.restartVswitchd('ovs0')
       else await ofctl('del-flows', 'ovs0', 'cookie=0x6563646b00000000/0xffffffff00000000')
       assert.equal(await flows(), [])
       await ofctl('mod-port', 'ovs0', '6', 'flood')
@@ -168,17 +168,6 @@ async function elsewhere(ovsdb: string, body: (host: Host) => Promise<void>): Pr
   } finally {
     await host.close()
   }
-}
-
-async function restartVswitchd(): Promise<void> {
-  await ovs.killVswitchd('SIGTERM')
-  await ovs.startVswitchd()
-  await waitUntil('the bridge can be spoken to', () =>
-    flows().then(
-      () => true,
-      () => false,
-    ),
-  )
 }
 
 function ofctl(...args: string[]): Promise<string> {

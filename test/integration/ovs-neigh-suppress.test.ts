@@ -164,7 +164,7 @@ ovsTest('the flows come back after a restart of ovs-vswitchd, and go when the sl
     const before = await flows()
     assert.is(before.length, 9 + 2 * 5, before.join('\n'))
     for (const how of ['restart', 'del-flows']) {
-      if (how === 'restart') await restartVswitchd()
+      if (how === 'restart') await ovs.restartVswitchd('ovs0')
       else await ofctl('del-flows', 'ovs0', ANY_OF_OURS)
       assert.equal(await flows(), [])
       const other = await Host.open({ ovsdb: ovs.ovsdb })
@@ -312,17 +312,6 @@ async function heardByHost(pattern: RegExp): Promise<void> {
     'ether src 52:00:0a:00:00:01 and icmp6 and ip6[40] == 133',
   ]
   assert.match(await run('tcpdump', args, { timeoutMs: patience(15_000) }), pattern)
-}
-
-async function restartVswitchd(): Promise<void> {
-  await ovs.killVswitchd('SIGTERM')
-  await ovs.startVswitchd()
-  await waitUntil('the bridge can be spoken to', () =>
-    flows().then(
-      () => true,
-      () => false,
-    ),
-  )
 }
 
 function ofctl(...args: string[]): Promise<string> {

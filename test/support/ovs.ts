@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { patience } from './patience.js'
+import { waitUntil } from './process.js'
 
 const run = promisify(execFile)
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema'
@@ -90,6 +91,18 @@ export class PrivateOvs {
         env: this.env,
       })
     })
+  }
+
+  /** Ends ovs-vswitchd, starts it again, and waits until it answers for this bridge, which then has no flow of ours. */
+  async restartVswitchd(bridge: string): Promise<void> {
+    await this.killVswitchd('SIGTERM')
+    await this.startVswitchd()
+    await waitUntil(`${bridge} can be spoken to`, () =>
+      run('ovs-ofctl', ['show', bridge], { env: this.env }).then(
+        () => true,
+        () => false,
+      ),
+    )
   }
 
   async killServer(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
