@@ -4,7 +4,7 @@
  *
  * --tests DIRECTORY    where the compiled tests are; default: where this file is
  * --timeout SECONDS    for each file; default 300
- * --jobs N             how many integration test files at a time; default 1
+ * --jobs N             how many test files at a time; default 2
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { release } from 'node:os'
@@ -27,11 +27,13 @@ const { values, positionals: words } = parseArgs({
   options: {
     tests: { type: 'string', default: here },
     timeout: { type: 'string', default: '300' },
-    jobs: { type: 'string', default: '1' },
+    // The machine that counts has two cores.
+    jobs: { type: 'string', default: '2' },
   },
 })
 const tests = resolve(values.tests)
 const timeoutMs = Number(values.timeout) * 1000
+const jobs = Number(values.jobs)
 const results: Result[] = []
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -57,8 +59,7 @@ async function runUnitTests(): Promise<void> {
     args: [file.path],
     counts: uvuCounts,
   }))
-  // The machine that counts has two cores.
-  await runEach(programs, 2)
+  await runEach(programs, jobs)
 }
 
 async function runIntegrationTests(): Promise<void> {
@@ -69,7 +70,6 @@ async function runIntegrationTests(): Promise<void> {
     for (const { name } of files) report({ name, counts, ms: 0, output: 'needs root\n' })
     return
   }
-  const jobs = Number(values.jobs)
   // What takes longest, which is as a rule what is longest, should not be the last that runs, alone.
   if (jobs > 1) files.sort((one, other) => statSync(other.path).size - statSync(one.path).size)
   const programs = files.map(({ name, path }) => ({
