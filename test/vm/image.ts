@@ -16,6 +16,9 @@ const PROGRAMS = [
 
 const BUILT = ['build/Release/ecdock_fast.node', 'build/Release/ecdock-switch']
 
+/** How many times longer tests wait in a machine that is emulated. */
+const EMULATED_PATIENCE = 5
+
 /** Where the checkout is in the machine. */
 const PROJECT = '/ecdock-fast'
 
@@ -27,8 +30,8 @@ export interface ImageOptions {
   kernel: StockKernel
   /** Compiled test files, relative to `dist`. */
   tests: readonly string[]
-  /** How many times slower than this machine it may be. */
-  patience: number
+  /** Whether the processor is emulated. */
+  emulated: boolean
 }
 
 /**
@@ -57,7 +60,7 @@ export async function image(options: ImageOptions): Promise<CpioArchive> {
     node: process.execPath,
     busybox: which('busybox'),
     project: PROJECT,
-    patience: options.patience,
+    patience: options.emulated ? EMULATED_PATIENCE : 1,
   }
   archive.text('/init', init(places), 0o755)
   return archive
