@@ -76,6 +76,9 @@ export async function startSwitch(options: SwitchOptions): Promise<SwitchProcess
   }
 }
 
+/** The last one when it ends just then, and has not taken the connection yet. */
+const NOBODY_LISTENS: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ECONNREFUSED', 'ECONNRESET'])
+
 /** The switch that listens at this control socket; undefined when there is none (any more). */
 export async function findSwitch(control: string): Promise<SwitchProcess | undefined> {
   let connection: Control
@@ -83,7 +86,7 @@ export async function findSwitch(control: string): Promise<SwitchProcess | undef
     connection = await Control.connect(control)
   } catch (error) {
     const { errno } = error as EcdockError
-    if (errno === 'ENOENT' || errno === 'ECONNREFUSED' || errno === 'ENOTDIR') return undefined
+    if (errno !== undefined && NOBODY_LISTENS.has(errno)) return undefined
     throw error
   }
   try {
