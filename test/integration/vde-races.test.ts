@@ -22,7 +22,7 @@ import { needs } from '../support/requirements.js'
 import { megabyteEachWay } from '../support/traffic.js'
 import { withHost } from '../support/world.js'
 
-const vdeTest = needs('root', 'iproute2', 'ping') ? test : test.skip
+const vdeTest = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
 const RUN_DIR = '/run/ecdock-fast'
 const HOME = homeOf(RUN_DIR, 'vde0')
 const NEW = { name: 'vde0', kind: 'vde', subnet: '10.0.0.254/24' } as const

@@ -82,10 +82,11 @@ async function addPrograms(copies: Copies, built: readonly string[]): Promise<vo
   const programs = [process.execPath, ...[...PROGRAMS, 'busybox'].map(which)]
   for (const program of programs) copies.path(program)
   const libraries = await copies.libraries([...programs, ...built])
-  // iptables opens these by itself.
+  // iptables opens the ones by itself, libvdeplug, and with it vde_plug2tap, the others.
   for (const directory of new Set(libraries.map(dirname))) {
-    const xtables = join(directory, 'xtables')
-    if (existsSync(xtables)) copies.directory(xtables, xtables)
+    for (const opened of [join(directory, 'xtables'), join(directory, 'vdeplug')]) {
+      if (existsSync(opened)) copies.directory(opened, opened)
+    }
   }
   copies.directory('/usr/share/openvswitch', '/usr/share/openvswitch', (path) => path.endsWith('.ovsschema'))
 }
