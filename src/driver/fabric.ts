@@ -7,10 +7,10 @@ import type { EndpointRecord, NetworkRecord } from './records.js'
 export interface Fabric {
   /**
    * Makes sure that the network has a switch: starts one, or looks at the one that it is to use, and from then on
-   * keeps the network going. Throws USAGE when there is none, or one where a new one is wanted, and what the switch
-   * says when it does not start.
+   * keeps the network going. Gives the record to be kept, which says also what was made for it. Throws USAGE when there is
+   * none, or one where a new one is wanted, and what the switch says when it does not start.
    */
-  open(network: NetworkRecord): Promise<void>
+  open(network: NetworkRecord): Promise<NetworkRecord>
   /**
    * The same for a network that is there already: what still runs is left as it is, what does not is started again,
    * and its taps are connected again, wherever they are now. Does not throw: what does not work is tried again and again.

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { parseMac } from '../addressing/mac.js'
 import { EcdockError } from '../errors.js'
 import type { Collector } from './collector.js'
@@ -52,21 +53,23 @@ export class NetworkDriver {
 
   /** The same request once more is no error. Throws USAGE, SUBNET_INVALID, NETWORK_EXISTS, and what {@link Fabric.open} throws. */
   createNetwork(request: CreateNetworkRequest, signal?: AbortSignal): Promise<void> {
-    return this.#turns.take(request.NetworkID, async () => {
+    return this.#turn(request, async () => {
       const record = networkRecord(request, this.options.socketRoot)
       const existing = this.book.network(record.id)
       if (existing !== undefined) {
-        if (JSON.stringify(existing) === JSON.stringify(record)) return
+        const { madeDirs: _, ...asked } = existing
+        if (isDeepStrictEqual(asked, record)) return
         throw new EcdockError(
           'NETWORK_EXISTS',
           'create network',
           `network ${short(record.id)} exists already`,
         )
       }
+      this.#checkId(record)
       this.#checkSocketDir(record)
-      await this.fabric.open(record)
+      const opened = await this.fabric.open(record)
       try {
-        await this.book.saveNetwork(record)
+        await this.book.saveNetwork(opened)
         signal?.throwIfAborted()
       } catch (error) {
         await this.fabric.close(record)
@@ -81,7 +84,7 @@ export class NetworkDriver {
    * A network that is gone already is no error.
    */
   deleteNetwork({ NetworkID }: NetworkRequest): Promise<void> {
-    return this.#turns.take(NetworkID, async () => {
+    return this.#turn({ NetworkID }, async () => {
       const network = this.book.network(NetworkID)
       if (network === undefined) return
       const forgotten = this.book.endpointsOf(NetworkID).filter(({ state }) => state !== 'deleted')
@@ -98,7 +101,7 @@ export class NetworkDriver {
    */
   createEndpoint(request: CreateEndpointRequest, signal?: AbortSignal): Promise<CreateEndpointResponse> {
     const { NetworkID, EndpointID } = request
-    return this.#turns.take(NetworkID, async () => {
+    return this.#turn({ NetworkID }, async () => {
       const network = this.#network(NetworkID, 'create endpoint')
       const given = request.Interface?.MacAddress
       const record = this.#endpointRecord(request)
@@ -133,7 +136,7 @@ export class NetworkDriver {
 
   /** Throws NETWORK_NOT_FOUND, ENDPOINT_NOT_FOUND. */
   join(request: JoinRequest): Promise<JoinResponse> {
-    return this.#turns.take(request.NetworkID, async () => {
+    return this.#turn(request, async () => {
       const network = this.#network(request.NetworkID, 'join')
       const endpoint = this.#endpoint(request, 'join')
       await this.#become({ ...endpoint, sandbox: request.SandboxKey }, 'joined')
@@ -150,7 +153,7 @@ export class NetworkDriver {
 
   /** Docker takes the tap out of the container after this. An endpoint that is gone already is no error. */
   leave(request: EndpointRequest): Promise<void> {
-    return this.#turns.take(request.NetworkID, async () => {
+    return this.#turn(request, async () => {
       const endpoint = this.book.endpoint(request.EndpointID)
       if (endpoint?.state === 'joined') await this.#become(endpoint, 'left')
     })
@@ -161,7 +164,7 @@ export class NetworkDriver {
    * deleted in the time of one. An endpoint that is gone already is no error.
    */
   deleteEndpoint(request: EndpointRequest): Promise<void> {
-    return this.#turns.take(request.NetworkID, async () => {
+    return this.#turn(request, async () => {
       const endpoint = this.book.endpoint(request.EndpointID)
       if (endpoint === undefined || endpoint.state === 'deleted') return
       await this.#become(endpoint, 'deleted')
@@ -204,6 +207,21 @@ export class NetworkDriver {
       state: 'made',
       since: this.#now(),
     }
+  }
+
+  /** Networks that could not be told apart by what is called after them take turns together. */
+  #turn<Result>({ NetworkID }: NetworkRequest, work: () => Promise<Result>): Promise<Result> {
+    return this.#turns.take(short(NetworkID), work)
+  }
+
+  /** Ids are drawn at random, and a switch's sockets are called by the beginning of one. */
+  #checkId({ id }: NetworkRecord): void {
+    const other = this.book.networks().find((each) => short(each.id) === short(id))
+    if (other === undefined) return
+    const message = `network ${other.id} has an id that begins with the same ${SHORT_ID} characters as ${id}`
+    throw new EcdockError('NETWORK_EXISTS', 'create network', message, {
+      hint: 'Create it again: Docker draws another id.',
+    })
   }
 
   /** Whose socket directory two switches of ours would share, would lose one of them. */

@@ -41,12 +41,14 @@ export class NetworkSwitch {
   #pid: number | undefined
   /** There has been a process of ours, so that what is at its paths is ours. */
   #begun = false
+  #madeDirs: readonly string[]
   #stopped = false
 
   constructor(
     private readonly network: NetworkRecord,
     private readonly parts: NetworkSwitchParts,
   ) {
+    this.#madeDirs = network.madeDirs ?? []
     this.#mending = new Retry(
       () => this.#turns.take('', () => this.#mend()),
       (error) =>
@@ -62,9 +64,17 @@ export class NetworkSwitch {
         await this.#watch()
       })
     } catch (error) {
-      await this.close()
+      if (this.#begun) await this.close()
+      // What has its sockets where ours were to be is not ours to end.
+      else await this.stop()
+      await removeEmpty(this.#madeDirs)
       throw error
     }
+  }
+
+  /** Directories that were made for its sockets to be in, the deepest first. */
+  get madeDirs(): readonly string[] {
+    return this.#madeDirs
   }
 
   /** Takes up what there is, starts what is not, and goes on trying when that does not work. Does not throw. */
@@ -134,6 +144,7 @@ export class NetworkSwitch {
     if (managementSocket !== undefined && (await isSocket(managementSocket))) await rm(managementSocket)
     // Somebody else may have made a directory that was named to us.
     if (basename(socketDir) === id.slice(0, SHORT_ID)) await rmdir(socketDir).catch(() => {})
+    await removeEmpty(this.#madeDirs)
   }
 
   async #startProcess(): Promise<void> {
@@ -142,13 +153,16 @@ export class NetworkSwitch {
     if (!network.owned) {
       await existingSocketDir(network.socketDir)
       await startSwitch({ control: parts.control, label })
+      this.#begun = true
       return
     }
     const { socketDir: dir, managementSocket: mgmt, socketGroup: group, ports } = network
-    await mkdir(dirname(dir), { recursive: true })
-    if (mgmt !== undefined) await mkdir(dirname(mgmt), { recursive: true })
+    for (const path of mgmt === undefined ? [dir] : [dir, mgmt]) {
+      this.#madeDirs = [...(await makeDirs(dirname(path))), ...this.#madeDirs]
+    }
     const mode = group === undefined ? undefined : GROUP_MODE
     const { pid } = await startSwitch({ dir, control: parts.control, mgmt, group, mode, ports, label })
+    this.#begun = true
     parts.log.info({ network: network.id, pid, socketDir: dir }, 'switch started')
   }
 
@@ -218,6 +232,20 @@ export class NetworkSwitch {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+/** Makes a directory, and those above it. Those that were not there, the deepest first. */
+async function makeDirs(path: string): Promise<string[]> {
+  const first = await mkdir(path, { recursive: true })
+  const made: string[] = []
+  for (let each = path; first !== undefined && each.length >= first.length; each = dirname(each))
+    made.push(each)
+  return made
+}
+
+/** Somebody may have put something else there meanwhile; then it stays. */
+async function removeEmpty(dirs: readonly string[]): Promise<void> {
+  for (const dir of dirs) await rmdir(dir).catch(() => {})
 }
 
 async function isSocket(path: string): Promise<boolean> {

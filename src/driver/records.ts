@@ -25,6 +25,8 @@ export const networkRecordSchema = z.object({
   /** The switch is ours: we start it, and end it with the network. Else somebody else's is used. */
   owned: z.boolean(),
   managementSocket: path.optional(),
+  /** Directories that were made for the two of them to be in, the deepest first; they go with the network. */
+  madeDirs: z.array(path).max(256).optional(),
   socketGroup: z.string().max(64).optional(),
   ports: z.number().int().min(1).max(65_535),
   mtu: z.number().int().min(68).max(65_535).optional(),

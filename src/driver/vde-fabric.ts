@@ -33,15 +33,18 @@ export class VdeFabric implements Fabric {
   }
 
   static async create(options: VdeFabricOptions): Promise<VdeFabric> {
+    // Vswitches of kind `vde` have their sockets below it, some of which are for other users.
+    await mkdir(options.runDir, { recursive: true, mode: 0o755 })
     await mkdir(join(options.runDir, CONTROL_DIR), { recursive: true, mode: 0o700 })
     return new VdeFabric(options)
   }
 
-  async open(network: NetworkRecord): Promise<void> {
+  async open(network: NetworkRecord): Promise<NetworkRecord> {
     await this.#ending.get(network.socketDir)
     const made = this.#switch(network)
     await made.start()
     this.#switches.set(network.id, made)
+    return made.madeDirs.length === 0 ? network : { ...network, madeDirs: [...made.madeDirs] }
   }
 
   async resume(network: NetworkRecord): Promise<void> {

@@ -34,8 +34,9 @@ export class FakeFabric implements Fabric {
   /** How many endpoints each unplug had. */
   readonly batches: number[] = []
 
-  async open(network: NetworkRecord): Promise<void> {
+  async open(network: NetworkRecord): Promise<NetworkRecord> {
     this.switches.set(network.id, network)
+    return network
   }
 
   async resume(network: NetworkRecord): Promise<void> {

@@ -50,6 +50,21 @@ test('what Docker has given is not said back', async () => {
   assert.is((await driver.endpointInfo(BOTH)).Value.mac, '02:42:ac:11:00:02')
 })
 
+test('of two networks whose ids begin alike the second is refused, also at the same time', async () => {
+  const { driver, fabric } = await drivers()
+  const other = {
+    ...network({ socket_dir: '/run/other', create_sockets: 'true' }),
+    NetworkID: '0123456789ab'.padEnd(64, 'd'),
+  }
+  const [, second] = await Promise.allSettled([driver.createNetwork(network()), driver.createNetwork(other)])
+  assert.is(second.status, 'rejected')
+  const refused = await refusal(driver.createNetwork(other), 'NETWORK_EXISTS')
+  assert.match(`${refused.message}. ${refused.hint}`, /begins with the same 12 characters .* Create it again/)
+  assert.equal([...fabric.switches.keys()], [NETWORK])
+  await driver.deleteNetwork({ NetworkID: NETWORK })
+  await driver.createNetwork(other)
+})
+
 test('requests that come again, or too late, do no harm', async () => {
   const { driver, fabric } = await drivers()
   await driver.createNetwork(network())
