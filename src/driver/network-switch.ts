@@ -151,7 +151,9 @@ export class NetworkSwitch {
     const { network, parts } = this
     const label = `docker network=${network.id}`
     if (!network.owned) {
-      await existingSocketDir(network.socketDir)
+      await existingSocketDir(network.socketDir).catch((error) => {
+        throw withCreation(error)
+      })
       await startSwitch({ control: parts.control, label })
       this.#begun = true
       return
@@ -232,6 +234,14 @@ export class NetworkSwitch {
     }
     if (failures.length > 0) throw failures[0]
   }
+}
+
+/** Where there is no switch, one can be started. */
+function withCreation(error: unknown): unknown {
+  if (!(error instanceof EcdockError) || error.code !== 'VDE_UNREACHABLE') return error
+  const { code, op, message, errno, hint = '' } = error
+  const more = `${hint} Or let the network start one there: -o create_sockets=true.`.trimStart()
+  return new EcdockError(code, op, message, { errno, hint: more, cause: error })
 }
 
 /** Makes a directory, and those above it. Those that were not there, the deepest first. */

@@ -140,7 +140,7 @@ function send(reply: FastifyReply, status: number, answer: object): FastifyReply
 
 /** The network side of Docker reads `Err`, its IPAM side `Error`. */
 function failure({ message, hint }: EcdockError): { Err: string; Error: string } {
-  const text = hint === undefined ? message : `${message}. ${hint}`
+  const text = hint === undefined ? message : `${message.replace(/\.$/, '')}. ${hint}`
   return { Err: text, Error: text }
 }
 

@@ -52,6 +52,16 @@ rootTest(
     }),
 )
 
+rootTest('where there is no switch to use, it is said how to have one started', () =>
+  withHome(async (home) => {
+    const one = await fabric(home)
+    const asked = { ...network('a', join(home, 'none')), owned: false }
+    const { hint = '' } = await refusal(one.open(asked), 'VDE_UNREACHABLE')
+    assert.match(hint, /create_sockets=true\.$/)
+    await one.stop()
+  }),
+)
+
 /** Ids that end with the letter, and begin alike. */
 function network(end: string, socketDir: string): NetworkRecord {
   const id = `${'0123456789ab'.padEnd(63, '0')}${end}`

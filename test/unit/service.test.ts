@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { EcdockError } from '../../src/errors.js'
 import { Daemon, type DaemonOptions } from '../../src/service/daemon.js'
 import { openServiceLog, parseLogFormat } from '../../src/service/log.js'
 import { FakeFabric, silentLog } from '../support/driver-fake.js'
@@ -51,6 +52,19 @@ test('it activates, tells what it can, and nobody but root may speak to it', asy
     }
   })
   assert.equal(await readdir(join(directory, 'plugins')), [], 'the sockets are taken away')
+})
+
+test('what is refused is told in whole sentences', async () => {
+  fabric.open = async () => {
+    throw new EcdockError('VDE_UNREACHABLE', 'test', 'No switch answers.', { hint: 'Start one.' })
+  }
+  await withDaemon(async ({ vde }) => {
+    const { status, body } = await vde.post('/NetworkDriver.CreateNetwork', JSON.stringify(network()))
+    assert.equal(
+      [status, body],
+      [500, { Err: 'No switch answers. Start one.', Error: 'No switch answers. Start one.' }],
+    )
+  })
 })
 
 test('a network, an endpoint and an address come and go, and a restart in between is not noticed', async () => {
