@@ -135,8 +135,8 @@ async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
 async function unpluggedTaps(kernel: Kernel, runDir: string): Promise<Finding[]> {
   return (await listUnpluggedTaps(kernel, runDir)).map(({ vswitch, slot }): Finding => {
     const remove = () => mendAll(vswitch, runDir, kernel, slot)
-    const why = 'its tap was not plugged into the switch, and is again'
-    return { kind: 'port', name: hostIfname(vswitch, slot), why, remove }
+    const why = 'it was not plugged into the switch, and is again'
+    return { kind: 'tap', name: hostIfname(vswitch, slot), why, remove }
   })
 }
 

@@ -6,9 +6,10 @@ export interface Removal {
   /**
    * `port`: with its rows; `link`: an interface that belongs to no port; `vswitch`: one that is half made, or what stayed of
    * one that somebody has deleted; `slot`: the rows, the flow and the interfaces of an empty one; `mirror`: one of slots
-   * that are no more; `process`: the end of a switch process, which is started again.
+   * that are no more. Two are mended instead: `process`, a switch process that has ended and is started again, and `tap`, a
+   * port of kind `vde` whose tap was not plugged in.
    */
-  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror' | 'process'
+  kind: 'port' | 'link' | 'vswitch' | 'slot' | 'mirror' | 'process' | 'tap'
   name: string
   /** For people, such as `its device is gone`. */
   why: string

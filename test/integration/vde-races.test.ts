@@ -78,7 +78,7 @@ vdeTest('taps that cannot be plugged in again are told, and cleanup tries again'
     const report = await host.cleanup()
     assert.equal(
       report.removed.map(({ kind, name }) => [kind, name]),
-      [['port', 'vde0-s1']],
+      [['tap', 'vde0-s1']],
     )
     await megabyteEachWay(first, third, '10.0.0.3')
     await plugTap(HOME.control, fourth, 4, [], 'other0')

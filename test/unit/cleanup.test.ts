@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { cleanup } from '../../src/cleanup/cleanup.js'
 import type { Sight } from '../../src/cleanup/finding.js'
+import { cleanupText } from '../../src/cli/render/cleanup.js'
 import { EcdockError } from '../../src/errors.js'
 import type { Kernel, Link } from '../../src/kernel/kernel.js'
 import type { DatabaseView } from '../../src/vswitch/ovs/database-view.js'
@@ -132,6 +133,24 @@ test('what stays of slots is removed only when its own database has no port of t
   // Deleted twice, because here all namespaces have the same interfaces.
   assert.equal([...new Set(deleted)], [2])
   assert.match(report.skipped.join(), /left alone \(ecdock-ovs0\): they may belong to another database/)
+})
+
+test('what is put right is not said to be removed', () => {
+  const report = {
+    removed: [
+      { kind: 'process', name: 'vde0', why: 'its switch had ended' },
+      { kind: 'port', name: 'vde0-s1', why: 'its device is gone' },
+    ] as const,
+    failed: [],
+    skipped: [],
+  }
+  const text = (dryRun: boolean) =>
+    cleanupText({ ...report, removed: [...report.removed], dryRun }).split('\n')
+  assert.equal(text(false), [
+    'mended process vde0: its switch had ended',
+    'removed port vde0-s1: its device is gone',
+  ])
+  assert.equal(text(true)[0], 'would mend process vde0: its switch had ended')
 })
 
 test.run()

@@ -10,7 +10,10 @@ export interface CleanupFlags {
 export const cleanup: CommandSpec<CleanupFlags> = {
   name: 'cleanup',
   summary: 'remove ghosts and what exited containers have left',
-  description: 'Only what carries the mark of ecdock-fast is touched, on every vswitch.',
+  description: [
+    'Only what carries the mark of ecdock-fast is touched, on every vswitch. A switch process of kind vde that has ended is',
+    'started again, and taps that are not plugged into theirs are plugged in.',
+  ].join(' '),
   options: () => [
     new Option('-n, --dry-run', 'only say what would be removed'),
     new Option(

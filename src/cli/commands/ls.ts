@@ -4,8 +4,11 @@ import { listVswitches } from '../listing.js'
 export const ls: CommandSpec<object> = {
   name: 'ls',
   summary: 'list vswitches and what is plugged into them',
-  description:
-    'RX and TX are what the target has received and sent. A ghost is an internal port whose device went with its target.',
+  description: [
+    'RX and TX are what the target has received and sent. A ghost is a port whose target has ended: an internal one of',
+    'Open vSwitch, or one of kind vde; cleanup removes it. Ports of kind vde are down while their switch process does not',
+    'run: the next plug, or cleanup, starts it again.',
+  ].join(' '),
   takes: ['vswitch'],
   examples: ['ecdock-fast ls', "ecdock-fast --json ls | jq '.vswitches[].ports[].ipv4'"],
   run: (invocation) =>
