@@ -10,8 +10,7 @@ namespace ecdock::vde {
 
 namespace {
 
-constexpr size_t kBatch = 32;
-constexpr int kBatchesAtOnce = 2;
+constexpr size_t kBatch = 64;
 constexpr size_t kRoom = (kHeadroom + kMaxFrame + 1 + 63) / 64 * 64;
 
 // One for all sockets: a batch is forwarded before the next one is received. Memory that no frame has been in
@@ -73,24 +72,22 @@ void DatagramEndpoint::send(std::span<Frame> frames) {
 
 void DatagramEndpoint::receive() {
   static std::array<Frame, kBatch> frames;
-  for (int batches = 0; batches < kBatchesAtOnce && !stopped(); ++batches) {
-    const int count = batch().receive(fd());
-    // An error, such as that the client has connected its socket anew, is told once and means no more.
-    if (count <= 0) return;
-    size_t accepted = 0;
-    for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
-      // libvdeplug 2 sends an empty one when it closes.
-      if (batch().size(i) == 0) continue;
-      const Frame frame{batch().frame(i), batch().size(i), {}};
-      if (accept(frame, kMaxFrame)) frames[accepted++] = frame;
-    }
-    deliver({frames.data(), accepted});
-    if (yields_to_congestion() || static_cast<size_t>(count) < kBatch) return;
+  const int count = batch().receive(fd());
+  // An error, such as that the client has connected its socket anew, is told once and means no more.
+  if (count <= 0) return;
+  size_t accepted = 0;
+  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+    // libvdeplug 2 sends an empty one when it closes.
+    if (batch().size(i) == 0) continue;
+    const Frame frame{batch().frame(i), batch().size(i), {}};
+    if (accept(frame, kMaxFrame)) frames[accepted++] = frame;
   }
+  deliver({frames.data(), accepted});
+  yield_to_congestion();
 }
 
 Endpoint::Written DatagramEndpoint::write_frames(std::span<const iovec> frames) {
-  static std::array<mmsghdr, 64> messages{};
+  static std::array<mmsghdr, kBatch> messages{};
   const size_t count = std::min(frames.size(), messages.size());
   if (count == 0) return {};
   for (size_t i = 0; i < count; ++i) {

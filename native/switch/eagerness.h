@@ -15,7 +15,12 @@ class Eagerness {
   bool worth_a_look() const { return credit_ > 0; }
   void looked_in_vain() { --credit_; }
   // How long the latest events have been waited for.
-  void waited(int64_t ns) { prompt_ = ns > kAtOnce && ns < kPrompt; }
+  void waited(int64_t ns) {
+    at_once_ = ns <= kAtOnce;
+    prompt_ = !at_once_ && ns < kPrompt;
+  }
+  // Whether the latest events were there already.
+  bool at_once() const { return at_once_; }
   // One of these events was a frame from where one had been sent to.
   void answered() {
     if (prompt_) credit_ = kMostCredit;
@@ -24,10 +29,11 @@ class Eagerness {
  private:
   // What was there already, such as the answer that the kernel itself gives to a ping, says nothing about the
   // next.
-  static constexpr int64_t kAtOnce = 1'000;
+  static constexpr int64_t kAtOnce = 3'000;
   static constexpr int64_t kPrompt = 2 * kLook;
   static constexpr int kMostCredit = 2;
 
+  bool at_once_ = false;
   bool prompt_ = false;
   int credit_ = 0;
 };

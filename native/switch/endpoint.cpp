@@ -157,13 +157,11 @@ void Endpoint::update() {
   loop_.change(fd_.get(), (reading_ ? EPOLLIN : 0U) | (writing_ ? EPOLLOUT : 0U), *this);
 }
 
-bool Endpoint::yields_to_congestion() {
-  if (sink_.congested == nullptr) return false;
+void Endpoint::yield_to_congestion() {
+  if (sink_.congested == nullptr) return;
   Endpoint& receiver = *sink_.congested;
   sink_.congested = nullptr;
-  if (&receiver == this || stopped()) return false;
-  receiver.hold_back(*this);
-  return true;
+  if (&receiver != this && !stopped()) receiver.hold_back(*this);
 }
 
 void Endpoint::hold_back(Endpoint& source) {

@@ -102,6 +102,7 @@ class Endpoint : public Watcher {
   void drop(size_t packets = 1) { counters_.drops += packets; }
   void lose(const std::string& reason);
   FrameSink& sink() { return sink_; }
+  EventLoop& loop() { return loop_; }
 
   struct Written {
     size_t frames = 0;
@@ -114,8 +115,7 @@ class Endpoint : public Watcher {
   // To be called after each batch: receives no more for a moment when what came goes to a receiver that is
   // slower. Its sender is then held up by the kernel, which costs less than to take frames and drop them. Not
   // for one that takes nothing at all: nobody waits for that.
-  // True when it did so.
-  bool yields_to_congestion();
+  void yield_to_congestion();
 
  private:
   void queue(std::span<const iovec> parts, size_t payload, size_t packets);

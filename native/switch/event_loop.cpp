@@ -71,6 +71,7 @@ void EventLoop::run() {
 }
 
 int EventLoop::wait() {
+  ++round_;
   const int64_t begin = nanoseconds();
   int64_t waited = 0;
   int ready = 0;

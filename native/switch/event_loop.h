@@ -44,6 +44,11 @@ class EventLoop {
   // Seconds since the system was started, as of the latest events.
   uint32_t seconds() const { return static_cast<uint32_t>(now_ms_ / 1000); }
 
+  // Counts the times that events were waited for.
+  uint64_t round() const { return round_; }
+  // Whether the latest events were there already, so that there was no wait.
+  bool at_once() const { return eagerness_.at_once(); }
+
   // To be told of frames that answer others (eagerness.h).
   void answered() { eagerness_.answered(); }
 
@@ -62,6 +67,7 @@ class EventLoop {
 
   Fd epoll_;
   bool running_ = true;
+  uint64_t round_ = 0;
   Eagerness eagerness_;
   int64_t now_ms_ = 0;
   std::array<epoll_event, kBatch> events_{};

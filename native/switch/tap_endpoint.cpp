@@ -130,10 +130,16 @@ void TapEndpoint::send_one(Frame& frame) {
 }
 
 void TapEndpoint::receive() {
+  // While frames come one by one, only one is read: to see that there is no other costs as much as half a
+  // frame. If there was one, epoll has told of it at once.
+  if (loop().at_once() && loop().round() == last_round_ + 1) bursting_ = true;
+  last_round_ = loop().round();
+  const size_t at_most = bursting_ ? kFramesAtOnce : 1;
   const size_t header = offload_ ? sizeof(Offload) : 0;
   size_t count = 0;
   size_t bytes = 0;
-  while (count < kFramesAtOnce && bytes < kBytesAtOnce && !stopped()) {
+  bool stream = false;
+  while (count < at_most && bytes < kBytesAtOnce && !stopped()) {
     uint8_t* const room = batch.room();
     const ssize_t size = read(fd(), room - header, kMaxSegment + 1 + header);
     if (size < 0 && errno == EINTR) continue;
@@ -154,11 +160,12 @@ void TapEndpoint::receive() {
     bytes += frame.size;
     if (!accept(frame, frame.offload.divided() ? kMaxFrame : kMaxSegment)) continue;
     batch.add(frame);
-    // One that comes alone waits for no other, and what the kernel left whole is a batch by itself.
-    if (!bursting_ || !frame.offload.divided() || batch.full()) deliver(batch.take());
+    // What the kernel left whole is a batch by itself, and more of it will follow.
+    if (!frame.offload.divided()) stream = true;
+    if (!frame.offload.divided() || batch.full()) deliver(batch.take());
   }
   deliver(batch.take());
-  bursting_ = count > 1;
+  bursting_ = count > 1 || stream;
 }
 
 }  // namespace ecdock::vde

@@ -30,7 +30,9 @@ class TapEndpoint : public Endpoint {
   void send_one(Frame& frame);
 
   const bool offload_;
-  bool bursting_ = false;  // when it was read last, there was more than one frame
+  // Whether there will be more than one frame to be read.
+  bool bursting_ = false;
+  uint64_t last_round_ = 0;  // in which it was read
 };
 
 }  // namespace ecdock::vde
