@@ -39,7 +39,6 @@ const KERNEL_MATTERS = new Set([
   'ovs-neigh-suppress',
   'ovsdb-vswitchd',
   'plug-options',
-  'switch-taps',
   'vde-cable',
   'vde-vswitch',
 ])
