@@ -22,7 +22,9 @@ Result<std::unique_ptr<SlowThread>> SlowThread::start(EventLoop& loop) {
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, kStack);
   pthread_t thread{};
-  const int err = pthread_create(&thread, &attributes, begin, self.get());
+  int err = pthread_create(&thread, &attributes, begin, self.get());
+  // Within a larger program thread-local storage alone may take as much.
+  if (err == EINVAL) err = pthread_create(&thread, nullptr, begin, self.get());
   pthread_attr_destroy(&attributes);
   if (err != 0) return Error::from_errno("pthread_create", err);
   self->thread_ = thread;
