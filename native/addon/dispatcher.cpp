@@ -26,8 +26,8 @@ void Dispatcher::close() { signal_.Abort(); }
 void Dispatcher::begin(Napi::Env env, Wait wait) {
   if (under_way_++ == 0) signal_.Ref(env);
   if (wait == Wait::kAsleep) return;
-  awake_until_ = Clock::now() + kAwake;
   const std::lock_guard lock(mutex_);
+  awake_until_ = Clock::now() + kAwake;
   awake_ = true;
 }
 
@@ -35,7 +35,7 @@ void Dispatcher::complete(Completion completion) {
   const std::lock_guard lock(mutex_);
   completed_.push_back(std::move(completion));
   completed_count_ = completed_.size();
-  if (!awake_) signal();
+  if (!awake_ || Clock::now() >= awake_until_) signal();
 }
 
 void Dispatcher::signal() {

@@ -66,12 +66,11 @@ class Dispatcher {
   Signal signal_;
   std::mutex mutex_;
   std::vector<Completion> completed_;
-  std::atomic<size_t> completed_count_{0};  // of completed_, for who looks without the lock
-  bool signalled_ = false;                  // a delivery is on its way
-  bool awake_ = false;                      // Node's thread will look by itself
-  // Node's thread only.
-  size_t under_way_ = 0;
-  std::chrono::steady_clock::time_point awake_until_;
+  std::atomic<size_t> completed_count_{0};             // of completed_, for who looks without the lock
+  bool signalled_ = false;                             // a delivery is on its way
+  bool awake_ = false;                                 // Node's thread will look by itself
+  std::chrono::steady_clock::time_point awake_until_;  // set by Node's thread only
+  size_t under_way_ = 0;                               // Node's thread only
 };
 
 }  // namespace ecdock::addon

@@ -344,6 +344,7 @@ Status Executor::step(const SetSysctl& step) {
   std::string key = step.key;
   substitute(key, "{ifname}", outcome_.ifname);
   auto before = write_sysctl(key, step.value);
+  if (!before.ok() && step.optional) return unless_gone(before.error(), {ENOENT, EACCES, EPERM, EROFS});
   if (!before.ok()) return before.error();
   undo_.push_back([this, netns = step.netns, key, before = before.value()]() -> Status {
     auto where = place(netns);

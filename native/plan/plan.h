@@ -66,6 +66,7 @@ struct SetSysctl {
   std::string netns;
   std::string key;
   std::string value;
+  bool optional;
 };
 struct AddNamespace {
   std::string name;

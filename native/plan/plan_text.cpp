@@ -182,7 +182,10 @@ std::optional<Step> parse_step(std::string_view op, Fields& fields) {
     return route;
   }
   if (op == "tx-checksum-off") return DisableTxChecksum{fields.text("netns"), fields.text("name")};
-  if (op == "sysctl") return SetSysctl{fields.text("netns"), fields.text("key"), fields.text("value")};
+  if (op == "sysctl") {
+    return SetSysctl{fields.text("netns"), fields.text("key"), fields.text("value"),
+                     fields.optional_flag("optional").value_or(false)};
+  }
   if (op == "netns") return AddNamespace{fields.text("name"), fields.optional_text("alias").value_or("")};
   if (op == "ready") return AwaitReady{fields.text("netns"), fields.text("name")};
   if (op == "announce") return AnnounceAddresses{fields.text("netns"), fields.text("name")};

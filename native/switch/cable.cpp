@@ -70,7 +70,10 @@ void Cable::drop_connection() {
     remote_->stop();
     loop_.retire(std::move(remote_));
   }
-  if (connection_) loop_.retire(std::move(connection_));
+  if (connection_) {
+    connection_->stop();
+    loop_.retire(std::move(connection_));
+  }
 }
 
 Fd Cable::take_tap() { return tap_->stop(); }

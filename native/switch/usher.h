@@ -43,7 +43,7 @@ class Usher : public Watcher {
     EventLoop::TimerId patience;
   };
 
-  static constexpr size_t kMostWaiting = 64;
+  static constexpr size_t kMostWaiting = 256;
   static constexpr int64_t kPatience = 2000;  // ms, longer than the usher's own
 
   Usher(EventLoop& loop, Fd socket) : loop_(loop), socket_(std::move(socket)) {}

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "switch/unix_socket.h"
 
@@ -20,9 +21,15 @@ VdeConnection::VdeConnection(EventLoop& loop, std::string switch_directory, std:
       lost_(std::move(lost)) {}
 
 VdeConnection::~VdeConnection() {
-  if (patience_ != 0) loop_.cancel(patience_);
-  if (control_.valid()) loop_.remove(control_.get(), *this);
+  stop();
   if (!data_path_.empty()) unlink_socket(data_path_);
+}
+
+void VdeConnection::stop() {
+  if (patience_ != 0) loop_.cancel(std::exchange(patience_, 0));
+  if (!control_.valid()) return;
+  loop_.remove(control_.get(), *this);
+  control_.reset();
 }
 
 Status VdeConnection::open() {
@@ -68,8 +75,7 @@ void VdeConnection::on_ready(uint32_t) {
     // It says nothing more, so that this is its end.
     char nothing[64];
     if (recv(control_.get(), nothing, sizeof nothing, MSG_DONTWAIT) > 0) return;
-    loop_.remove(control_.get(), *this);
-    control_.reset();
+    stop();
     lost_();
     return;
   }
@@ -103,10 +109,7 @@ void VdeConnection::finish() {
 
 void VdeConnection::fail(Error error) {
   // It may be due at this moment, and there is one answer only.
-  if (patience_ != 0) loop_.cancel(patience_);
-  patience_ = 0;
-  loop_.remove(control_.get(), *this);
-  control_.reset();
+  stop();
   answer_(std::move(error));
 }
 

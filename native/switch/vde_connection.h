@@ -26,6 +26,9 @@ class VdeConnection : public Watcher {
   // Begins; what fails at once is given back, and not told to `answer`.
   Status open();
 
+  // From now on nobody is called; to be used before it is retired, when there may be events for it yet.
+  void stop();
+
   void on_ready(uint32_t events) override;
 
  private:

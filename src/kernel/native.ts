@@ -1,3 +1,5 @@
+// Not the global one, which tests with clocks of their own replace.
+import { setImmediate } from 'node:timers'
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
 import { type Addon, fromNative, loadAddon, type NativeError } from './addon.js'

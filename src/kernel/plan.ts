@@ -155,6 +155,8 @@ export interface SysctlStep {
   netns: string
   key: string
   value: string
+  /** Go on when there is no such file, or it may not be written to (ENOENT, EACCES, EPERM, EROFS). */
+  optional?: boolean
 }
 
 /**

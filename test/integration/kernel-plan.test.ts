@@ -263,6 +263,21 @@ kernelTest('a route that is there already is kept when the plan says so', () =>
   }),
 )
 
+kernelTest('a sysctl that is wished for is left where it cannot be set, and another one ends the plan', () =>
+  inTwoNamespaces(async () => {
+    const absent = { op: 'sysctl', netns: TARGET, key: 'ipv6/conf/absent/disable_ipv6', value: '1' } as const
+    const outcomes = await kernel.execute([
+      { steps: [{ ...absent, optional: true }] },
+      { steps: [absent] },
+      { steps: [{ ...absent, key: '../fs/file-max', optional: true }] },
+    ])
+    assert.equal(
+      outcomes.map((outcome) => outcome.ok || outcome.errno),
+      [true, 'ENOENT', 'EINVAL'],
+    )
+  }),
+)
+
 kernelTest('of several plans one that fails is undone alone, and the others stay', () =>
   inTwoNamespaces(async () => {
     const plan = (number: number) => ({

@@ -313,6 +313,19 @@ hostileTest('clients whose sockets are in a file system that hangs hold up no ot
   }),
 )
 
+hostileTest('clients of one other user that come at the same time are all plugged in', () =>
+  forEverybody(async ({ dir }) => {
+    const start = () =>
+      spawn('setpriv', [...NOBODY, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
+    const plugs = Array.from({ length: 20 }, start)
+    const gone = plugs.map((plug) => once(plug, 'close'))
+    const pluggedIn = () => readdirSync(dir).filter((name) => /^[\da-f]{3}\./.test(name)).length
+    await waitUntil('all are plugged in', () => pluggedIn() === plugs.length)
+    for (const plug of plugs) plug.kill('SIGKILL')
+    await Promise.all(gone)
+  }),
+)
+
 hostileTest('when its usher has ended, other users are refused, and the rest goes on', () =>
   forEverybody(async ({ dir, pid, home }) => {
     await crossesFrom(NOBODY, dir)

@@ -86,6 +86,44 @@ vdeTest('taps that cannot be plugged in again are told, and cleanup tries again'
   }),
 )
 
+vdeTest('a tap that another process has open is not taken out for being marked', () =>
+  onVde(1, async ({ host, vswitch, targets }) => {
+    const [netns = ''] = targets
+    await vswitch.plug({ netns }, { slot: 1 })
+    await killSwitch(host)
+    await withEcdockSwitch(async ({ control }) => {
+      const mark = 'ecdock-fast port '
+      const stolen = { op: 'tap', netns, name: 'eth0', mark, control, port: 1, label: 'stolen' } as const
+      const [outcome] = await host.kernel.execute([{ steps: [stolen] }])
+      assert.ok(outcome?.ok, JSON.stringify(outcome))
+      const [record] = await listVdes(RUN_DIR)
+      assert.ok(record)
+      await startSwitch(switchOptions(record, HOME))
+      await refusal(vswitch.unplug(1), 'SLOT_EMPTY')
+      assert.match(await links(netns), /eth0/)
+    })
+    await vswitch.unplug(1)
+    assert.not.match(await links(netns), /eth0/)
+  }),
+)
+
+vdeTest('a vswitch whose switch does not answer is not half deleted', () =>
+  onVde(1, async ({ host, vswitch, targets }) => {
+    await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 1 })
+    const running = await findSwitch(HOME.control)
+    assert.ok(running)
+    process.kill(running.pid, 'SIGSTOP')
+    try {
+      await refusal(host.deleteVswitch('vde0'), 'TIMEOUT')
+      assert.is((await listVdes(RUN_DIR)).length, 1)
+    } finally {
+      process.kill(running.pid, 'SIGCONT')
+    }
+    await host.deleteVswitch('vde0')
+    assert.equal(await listVdes(RUN_DIR), [])
+  }),
+)
+
 vdeTest('a slot whose tap is not plugged into the switch can be taken out', () =>
   onVde(1, async ({ host, vswitch, targets }) => {
     const [netns = ''] = targets

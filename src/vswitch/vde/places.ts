@@ -8,7 +8,7 @@ import type { Port } from '../vswitch.js'
 import { type Home, readRecord } from './home.js'
 import { parsePortLabel } from './labels.js'
 import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
-import { deleteTaps, type MarkedTap, markedTaps } from './taps.js'
+import { abandonedTaps, deleteTaps, type MarkedTap, markedTaps } from './taps.js'
 
 interface Places {
   home: Home
@@ -186,7 +186,7 @@ async function unplug(path: string, slots: readonly number[]): Promise<boolean[]
 
 async function removeOrphans(vswitch: string, { kernel }: Surroundings, asked: Asked): Promise<Removal[]> {
   const taps = new Map<number, MarkedTap>()
-  for (const tap of await markedTaps(kernel, vswitch)) taps.set(tap.record.slot, tap)
+  for (const tap of await abandonedTaps(kernel, vswitch)) taps.set(tap.record.slot, tap)
   const links = asked.flatMap(({ slot, mark }) => {
     const tap = taps.get(slot)
     return tap === undefined ? [] : [{ slot, netns: tap.netns, name: tap.link.name, mark }]

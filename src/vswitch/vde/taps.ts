@@ -34,6 +34,14 @@ export async function markedTaps(kernel: Kernel, vswitch: string): Promise<Marke
   return found.sort((a, b) => a.record.slot - b.record.slot)
 }
 
+/**
+ * Those of them that no process has open, and that have no carrier for it (tun_detach in drivers/net/tun.c). One that a
+ * process has may be another vswitch's, of the same name, whose switch is in a world of its own.
+ */
+export async function abandonedTaps(kernel: Kernel, vswitch: string): Promise<MarkedTap[]> {
+  return (await markedTaps(kernel, vswitch)).filter(({ link }) => !link.carrier)
+}
+
 /** A port whose tap is to go. */
 interface DoomedTap {
   /** What the tap's alias begins with. */

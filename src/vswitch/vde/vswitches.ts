@@ -27,7 +27,7 @@ import { type PortLabel, parsePortLabel } from './labels.js'
 import { switchOptions, unpluggedTaps } from './mending.js'
 import { ownPort } from './own-port.js'
 import { portsAt } from './places.js'
-import { deleteTaps, markedTaps } from './taps.js'
+import { abandonedTaps, deleteTaps } from './taps.js'
 
 /**
  * Makes a vswitch: starts its process, and gives the host a tap with the switch's own address. Throws VSWITCH_EXISTS,
@@ -96,9 +96,11 @@ export async function deleteVde(kernel: Kernel, runDir: string, name: string): P
   const lock = await lockHome(home, 'delete-vswitch')
   try {
     if (lock === undefined || (await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
+    // A switch that does not answer is to be heard of while all is still there.
+    const plugged = await pluggedTaps(home, name)
     // It goes first: from now on nobody finds the vswitch, and what a crash leaves of it is known as unfinished.
     await rm(home.record, { force: true })
-    await takeDown(kernel, home, name)
+    await takeDown(kernel, home, name, plugged)
   } finally {
     await lock?.release()
   }
@@ -109,18 +111,24 @@ export async function removeUnfinishedVde(kernel: Kernel, runDir: string, name: 
   const home = homeOf(runDir, name)
   const lock = await lockHome(home, 'cleanup')
   try {
-    if (lock !== undefined && (await isUnfinished(home))) await takeDown(kernel, home, name)
+    if (lock === undefined || !(await isUnfinished(home))) return
+    await takeDown(kernel, home, name, await pluggedTaps(home, name))
   } finally {
     await lock?.release()
   }
 }
 
-async function takeDown(kernel: Kernel, home: Home, name: string): Promise<void> {
-  await deleteTaps(kernel, await pluggedTaps(home, name))
+async function takeDown(
+  kernel: Kernel,
+  home: Home,
+  name: string,
+  plugged: Awaited<ReturnType<typeof pluggedTaps>>,
+): Promise<void> {
+  await deleteTaps(kernel, plugged)
   await removeOwnTap(kernel, name)
   await stopSwitch(home.control)
   // Plugs that were under way have plugged in more until then. From now on one that is has to undo itself.
-  const late = await markedTaps(kernel, name)
+  const late = await abandonedTaps(kernel, name)
   await kernel.deleteScatteredLinks(
     late.map(({ netns, link, record: { slot } }) => ({ netns, name: link.name, mark: portMark(name, slot) })),
   )
