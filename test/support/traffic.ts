@@ -58,7 +58,7 @@ function assertSame(end: string, received: Buffer, sent: Buffer): void {
 
 /** Whether `address` answers one of three echo requests (by the system's ping), one each 200 ms. */
 export async function pings(fromNetns: string, address: string): Promise<boolean> {
-  const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.2', '-W', '2', address])
+  const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.2', '-W', '1', address])
   const ended = await runToEnd(command, args, { timeoutMs: patience(10_000) })
   // Exit status 2: it could not even send, as without a route; that is no reply either.
   return ended.status === 0
