@@ -2,21 +2,26 @@
 import { readFile } from 'node:fs/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
-import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
+import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
+import { onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { run } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
-import { leavingNothing } from '../support/world.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
 const usermodeTest = USERMODE ? ovsTest : test.skip
 const target = (number: number) => ({ netns: `/run/netns/target${number}` })
 
 let ovs: PrivateOvs
+
+test.before(async () => {
+  ovs = await startOvs()
+})
+
+test.after(() => ovs.stop())
 
 ovsTest("the host has no IPv6 at its end of a port, and the targets' passes", () =>
   onOvs(async (vswitch) => {
@@ -59,23 +64,9 @@ function linkLocal(slot: number): Promise<string> {
   return inside(target(slot).netns, 'ip', ['-6', '-o', 'address', 'show', 'dev', 'eth0', 'scope', 'link'])
 }
 
-async function onOvs(body: (vswitch: Vswitch) => Promise<void>): Promise<void> {
-  await leavingNothing(async () => {
-    ovs = await startOvs({})
-    const host = await Host.open({ ovsdb: ovs.ovsdb })
-    const names = ['target1', 'target2']
-    await host.kernel.createNamespaces(names)
-    try {
-      const options = { name: 'ovs0', kind: 'ovs', subnet: '10.0.0.254/24', usermode: USERMODE } as const
-      await body(await host.createVswitch(options))
-    } finally {
-      await host.deleteVswitch('ovs0')
-      await host.kernel.deleteNamespaces(names)
-      await host.close()
-      await ovs.stop()
-      await removeLeftDatapath('ovs0')
-    }
-  })
+function onOvs(body: (vswitch: Vswitch) => Promise<void>): Promise<void> {
+  const create = { name: 'ovs0', kind: 'ovs', usermode: USERMODE } as const
+  return onVswitch({ ovsdb: ovs.ovsdb, ovs, create }, ({ vswitch }) => body(vswitch))
 }
 
 test.run()
