@@ -147,7 +147,7 @@ async function mendAll(name: string, runDir: string, kernel: Kernel, slot?: numb
   if (failed === undefined) return
   const message = `slot ${failed.slot} of ${name} cannot be plugged in again: ${failed.why}`
   throw new EcdockError('VDE_REFUSED', 'cleanup', message, {
-    hint: `Does a client of the switch hold that port? Or take the slot out: ecdock-fast --vswitch ${name} unplug ${failed.slot}`,
+    hint: `Does a client of the switch hold that port, or another process the tap? When none has it open: ecdock-fast --vswitch ${name} unplug ${failed.slot}`,
   })
 }
 
