@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { loadKernel } from '../../src/kernel/native.js'
 import type { PlanOutcome, Step } from '../../src/kernel/plan.js'
 import { namedNamespace } from '../support/netns.js'
+import { patience } from '../support/patience.js'
 import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { leavingNothing } from '../support/world.js'
@@ -13,7 +14,14 @@ const kernel = loadKernel()
 const SWITCH = '/run/netns/switch'
 const TARGET = '/run/netns/target'
 
-/** A plan that has made all of this, waits a second for a carrier that does not come, and then fails. */
+/** Waits for a carrier, a second each, until `far` is up; all together as long as a slow machine may need for programs. */
+const WAITING: readonly Step[] = Array.from({ length: patience(30) }, () => ({
+  op: 'ready',
+  netns: SWITCH,
+  name: 'lonely',
+}))
+
+/** A plan that has made all of this, waits until it may go on, and then fails. */
 const FAILING: readonly Step[] = [
   { op: 'bridge', netns: SWITCH, name: 'br0', alias: 'a bridge' },
   {
@@ -27,8 +35,8 @@ const FAILING: readonly Step[] = [
   { op: 'address', netns: TARGET, name: 'eth0', address: '10.9.0.1', prefix: 24 },
   { op: 'address', netns: TARGET, name: 'eth0', address: '2001:db8::1', prefix: 64 },
   { op: 'route', netns: TARGET, name: 'eth0', destination: '10.77.0.0/16', gateway: '10.9.0.253' },
-  { op: 'veth', netns: SWITCH, name: 'lonely', peer: { netns: SWITCH, name: 'down' } },
-  { op: 'ready', netns: SWITCH, name: 'lonely' },
+  { op: 'veth', netns: SWITCH, name: 'lonely', peer: { netns: SWITCH, name: 'far' } },
+  ...WAITING,
   { op: 'link', netns: TARGET, name: 'nothing', up: true },
 ]
 
@@ -71,7 +79,7 @@ kernelTest('a link that has got the name of one that was to be undone stays', ()
 
 test.run()
 
-/** Runs the plan, and these `ip` commands while it waits. */
+/** Runs the plan, and these `ip` commands while it waits; then it goes on. */
 async function meanwhile(commands: readonly string[][]): Promise<Extract<PlanOutcome, { ok: false }>> {
   const under = kernel.execute([{ steps: [...FAILING] }])
   await waitUntil('the plan waits', async () => {
@@ -79,6 +87,7 @@ async function meanwhile(commands: readonly string[][]): Promise<Extract<PlanOut
     return lonely !== undefined
   })
   for (const command of commands) await run('ip', command)
+  await run('ip', ['-n', 'switch', 'link', 'set', 'far', 'up'])
   const [outcome] = await under
   if (outcome === undefined || outcome.ok) throw new Error('the plan did not fail')
   return outcome
