@@ -91,6 +91,8 @@ export interface Backend {
   readonly polices: boolean
   /** Kind `ovs`: the database that the vswitch is in. */
   readonly ovsdb?: string | undefined
+  /** Kind `vde`: which of the vswitches of its name it is, as the marks of its taps say. */
+  readonly home?: string | undefined
 
   /** Refuses a port that only this kind cannot have. Throws TARGET_INVALID. */
   check?(wiring: Wiring): void

@@ -18,6 +18,8 @@ export interface PortRecord {
   target: string
   /** Kind `ovs`: the database that the vswitch is in, as {@link databaseMark} names it. */
   ovsdb?: string | undefined
+  /** Kind `vde`: the vswitch, as {@link VswitchRecord.home} names it. */
+  home?: string | undefined
 }
 
 export interface VswitchRecord {
@@ -25,6 +27,11 @@ export interface VswitchRecord {
   /** As `10.0.0.254/24`. */
   subnet: string
   ipv6Prefix: string
+  /**
+   * Kind `vde`: eight hexadecimal digits that no other vswitch of this name on the machine has, with files elsewhere, or
+   * in another mount namespace. Undefined for one that was made before there were such.
+   */
+  home?: string | undefined
 }
 
 /** The IFLA_GROUP of every link of ours ("ecdk"), so that they can be told apart at a glance. */
@@ -34,8 +41,8 @@ const MARK = 'ecdock-fast'
 const ALIAS_BYTES = 255
 
 /** What the alias of the port in this slot begins with, and no other link's. */
-export function portMark(vswitch: string, slot: number): string {
-  return `${MARK} port vswitch=${vswitch} slot=${slot} `
+export function portMark(vswitch: string, slot: number, home?: string): string {
+  return `${MARK} port vswitch=${vswitch} slot=${slot}${homeWord(home)} ifname=`
 }
 
 /**
@@ -46,7 +53,7 @@ export function portAlias(record: Omit<PortRecord, 'ifname' | 'netnsId'>): strin
   const room = { ifname: 15 - '{ifname}'.length, netns: 20 - '{netns}'.length }
   const database = record.ovsdb === undefined ? '' : `ovsdb=${record.ovsdb} `
   const head =
-    `${portMark(record.vswitch, record.slot)}ifname={ifname} netns={netns} ` +
+    `${portMark(record.vswitch, record.slot, record.home)}{ifname} netns={netns} ` +
     `mac=${record.mac} ${database}target=`
   return head + cut(encoded(record.target), ALIAS_BYTES - head.length - room.ifname - room.netns)
 }
@@ -71,6 +78,7 @@ export function parsePortAlias(alias: string): PortRecord | undefined {
     mac: words.get('mac') ?? '',
     target: decode(words.get('target') ?? ''),
     ovsdb: words.get('ovsdb'),
+    home: words.get('home'),
   }
 }
 
@@ -103,8 +111,8 @@ export function parseSlotsAlias(alias: string): { vswitch: string; ovsdb: string
 }
 
 /** The alias of the loopback in the namespace of a vswitch of kind `bridge`, and of the switch's own links. */
-export function vswitchAlias(record: VswitchRecord): string {
-  return `${MARK} vswitch name=${record.name} subnet=${record.subnet} ipv6-prefix=${record.ipv6Prefix}`
+export function vswitchAlias({ name, subnet, ipv6Prefix, home }: VswitchRecord): string {
+  return `${MARK} vswitch name=${name} subnet=${subnet} ipv6-prefix=${ipv6Prefix}${homeWord(home)}`
 }
 
 /** The alias of that loopback as long as the vswitch is not whole. */
@@ -115,7 +123,9 @@ export function unfinishedAlias(name: string): string {
 /** The record of a vswitch's alias, undefined when it is none of ours. */
 export function parseVswitchAlias(alias: string): VswitchRecord | undefined {
   const words = parse(alias, 'vswitch')
-  return words && vswitchRecord(words.get('name'), words.get('subnet'), words.get('ipv6-prefix'))
+  const record = words && vswitchRecord(words.get('name'), words.get('subnet'), words.get('ipv6-prefix'))
+  const home = words?.get('home')
+  return record === undefined || home === undefined ? record : { ...record, home }
 }
 
 /**
@@ -134,6 +144,10 @@ export function vswitchRecord(
   } catch {
     return undefined
   }
+}
+
+function homeWord(home: string | undefined): string {
+  return home === undefined ? '' : ` home=${home}`
 }
 
 function parse(alias: string, kind: string): Map<string, string> | undefined {

@@ -52,7 +52,7 @@ async function unplugSome(
     const internal = [...wanted].filter((slot) => backend.internal?.has(slot))
     if (internal.length > 0) await backend.internal?.unplug(internal, around)
     const slotsWanted = [...wanted].filter((slot) => !internal.includes(slot))
-    const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot) }))
+    const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot, backend.home) }))
     const removals = await backend.places.remove(around, sides)
     for (const [at, slot] of slotsWanted.entries()) {
       if (removals[at] !== 'deleted') refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))

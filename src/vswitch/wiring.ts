@@ -140,7 +140,7 @@ function macFor(slot: number, asked: string, { name, subnet }: Pick<Backend, 'na
 
 /** Throws MAC_TAKEN, UNSUPPORTED for what this kind of vswitch, or this kernel, cannot do, and what the kind's check throws. */
 export function wire(
-  vswitch: Pick<Backend, 'kind' | 'polices' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb' | 'check'>,
+  vswitch: Pick<Backend, 'kind' | 'polices' | 'name' | 'subnet' | 'ipv6Prefix' | 'ovsdb' | 'home' | 'check'>,
   hasIpv6: boolean,
   request: PlugRequest,
   target: ResolvedTarget,
@@ -167,7 +167,14 @@ export function wire(
     gateway: routed || request.defaultRoute === false ? undefined : vswitch.subnet.address,
     internal: settings.internal,
     dualNic: settings.dualNic,
-    alias: portAlias({ vswitch: vswitch.name, slot, mac, target: target.label, ovsdb: vswitch.ovsdb }),
+    alias: portAlias({
+      vswitch: vswitch.name,
+      slot,
+      mac,
+      target: target.label,
+      ovsdb: vswitch.ovsdb,
+      home: vswitch.home,
+    }),
     vlan: settings.vlan,
     policing: settings.policing,
     routes,

@@ -16,8 +16,9 @@ import type {
 
 export interface Job {
   open?: HostOptions
-  /** Created first, and deleted in the end. */
+  /** Created first, and deleted in the end, unless it is to be kept. */
   create?: VswitchOptions
+  keep?: boolean
   /** An existing one. Default: the one that was created. */
   vswitch?: string
   requests: PlugRequest[]
@@ -52,7 +53,7 @@ async function run(job: Job): Promise<Report> {
     const ports = await vswitch.ports()
     const slots = plugged.flatMap((outcome) => (outcome.ok ? [outcome.port.slot] : []))
     const unplugged = job.unplug === true ? await vswitch.unplugAll(slots) : []
-    if (created !== undefined) await host.deleteVswitch(created.name)
+    if (created !== undefined && job.keep !== true) await host.deleteVswitch(created.name)
     return { plugged, unplugged, ports }
   } finally {
     await host.close()

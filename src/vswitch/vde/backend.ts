@@ -20,6 +20,7 @@ export function vdeBackend(record: VdeRecord, runDir: string): Backend {
     kind: 'vde',
     polices: false,
     name,
+    home: record.home,
     subnet: parseSubnet(record.subnet),
     ipv6Prefix: record.ipv6Prefix,
     // The last one is for the vswitch itself, whose own slot may be higher.

@@ -19,6 +19,8 @@ export interface Home {
   control: string
   mgmt: string
   record: string
+  /** Its record as long as it is being made, and once it is being deleted. */
+  unfinished: string
 }
 
 export function homeOf(runDir: string, name: string): Home {
@@ -29,6 +31,7 @@ export function homeOf(runDir: string, name: string): Home {
     control: join(dir, 'control'),
     mgmt: join(dir, 'mgmt'),
     record: join(dir, 'vswitch.json'),
+    unfinished: join(dir, 'vswitch.json.unfinished'),
   }
 }
 
@@ -99,7 +102,7 @@ export async function removeHome(home: Home): Promise<void> {
 
 /** Names of what we put into the directory of a vswitch, besides that of the sockets. */
 function isOurs(name: string): boolean {
-  return name === 'control' || name === 'mgmt' || /^vswitch\.json(\.\d+)?$/.test(name)
+  return name === 'control' || name === 'mgmt' || /^vswitch\.json(\.unfinished|\.\d+)?$/.test(name)
 }
 
 /** There is nothing in the directory that cannot be ours, as in one that a crash has left. */
@@ -118,18 +121,34 @@ async function socketsIn(dir: string): Promise<string[]> {
   return entries.flatMap((entry) => (entry.isSocket() ? entry.name : []))
 }
 
-/** All at once, or not at all: whoever reads it finds no half of it. */
-export async function writeRecord(home: Home, record: VdeRecord): Promise<void> {
-  const unfinished = `${home.record}.${process.pid}`
-  await writeFile(unfinished, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o644 })
-  await rename(unfinished, home.record)
+/** What a cleanup finds, should the creation be cut short. */
+export async function writeUnfinished(home: Home, record: VdeRecord): Promise<void> {
+  await writeFile(home.unfinished, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o644 })
+}
+
+/** From now on there is the vswitch, all at once: whoever reads its record finds no half of it. */
+export async function finishRecord(home: Home): Promise<void> {
+  await rename(home.unfinished, home.record)
+}
+
+/** From now on there is none. */
+export async function unfinishRecord(home: Home): Promise<void> {
+  await rename(home.record, home.unfinished)
 }
 
 /** Undefined when there is no such vswitch, or its file has been spoilt. */
 export async function readRecord(runDir: string, name: string): Promise<VdeRecord | undefined> {
-  if (!NAME.test(name)) return undefined
+  return NAME.test(name) ? await recordIn(homeOf(runDir, name).record, name) : undefined
+}
+
+/** That of one which is unfinished; undefined when its creation was cut short before it had one. */
+export async function readUnfinished(home: Home, name: string): Promise<VdeRecord | undefined> {
+  return await recordIn(home.unfinished, name)
+}
+
+async function recordIn(path: string, name: string): Promise<VdeRecord | undefined> {
   try {
-    const text = await readFile(homeOf(runDir, name).record, 'utf8')
+    const text = await readFile(path, 'utf8')
     return parseRecord(JSON.parse(text) as unknown, name)
   } catch {
     return undefined
@@ -138,14 +157,24 @@ export async function readRecord(runDir: string, name: string): Promise<VdeRecor
 
 function parseRecord(value: unknown, name: string): VdeRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { name: kept, subnet, ipv6Prefix, socketDir } = value as Record<string, unknown>
+  const { name: kept, subnet, ipv6Prefix, home, socketDir } = value as Record<string, unknown>
   if (kept !== name || typeof subnet !== 'string') return undefined
-  const record = vswitchRecord(name, subnet, typeof ipv6Prefix === 'string' ? ipv6Prefix : undefined)
-  if (record === undefined || socketDir === undefined) return record
-  if (typeof socketDir !== 'string') return undefined
-  checkSocketDir(socketDir)
-  return { ...record, socketDir }
+  const parsed = vswitchRecord(name, subnet, typeof ipv6Prefix === 'string' ? ipv6Prefix : undefined)
+  if (parsed === undefined) return undefined
+  const record: VdeRecord = parsed
+  if (home !== undefined) {
+    if (typeof home !== 'string' || !HOME.test(home)) return undefined
+    record.home = home
+  }
+  if (socketDir !== undefined) {
+    if (typeof socketDir !== 'string') return undefined
+    checkSocketDir(socketDir)
+    record.socketDir = socketDir
+  }
+  return record
 }
+
+const HOME = /^[0-9a-f]{8}$/
 
 /** What a vswitch can be called; anything else is no name of a file here either. */
 const NAME = /^[A-Za-z][A-Za-z0-9._-]{0,14}$/

@@ -9,7 +9,7 @@ import { type Home, homeOf, lockHome, readRecord, type VdeRecord } from './home.
 import { LABEL_END, labelled } from './labels.js'
 import { MAX_PORT, ownPort } from './own-port.js'
 import { portsAt } from './places.js'
-import { type MarkedTap, markedTaps } from './taps.js'
+import { type MarkedTap, markedTaps, type TapOwner } from './taps.js'
 
 /** What a mending came to. */
 export interface Mended {
@@ -50,7 +50,7 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
   let missing: MissingTap[] = []
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const plugged = await pluggedIn(home)
-    const taps = unplugged(await markedTaps(kernel, record.name), plugged)
+    const taps = unplugged(await markedTaps(kernel, record), plugged)
     const wanted = taps.map((tap) => ({ slot: tap.record.slot, plan: planFor(tap, record, home) }))
     if (!plugged.has(vswitchAlias(record))) wanted.push(ownTap(record, home))
     if (wanted.length === 0) return []
@@ -65,8 +65,8 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
 }
 
 /** Taps of a vswitch that are not plugged into its switch, by slot; none when that has ended. */
-export async function unpluggedTaps(kernel: Kernel, home: Home, name: string): Promise<MarkedTap[]> {
-  const taps = await markedTaps(kernel, name)
+export async function unpluggedTaps(kernel: Kernel, home: Home, owner: TapOwner): Promise<MarkedTap[]> {
+  const taps = await markedTaps(kernel, owner)
   const ports = await portsAt(home.control)
   return ports === undefined ? [] : unplugged(taps, marksOf(ports))
 }
@@ -88,7 +88,7 @@ function marksOf(ports: readonly SwitchPort[]): Set<string> {
 
 function planFor({ netns, link, record: { slot } }: MarkedTap, record: VdeRecord, home: Home): Plan {
   const label = labelled(link.alias, link.mtu, netns)
-  const mark = portMark(record.name, slot)
+  const mark = portMark(record.name, slot, record.home)
   return { steps: [{ op: 'tap', netns, name: link.name, label, mark, port: slot, ...into(record, home) }] }
 }
 

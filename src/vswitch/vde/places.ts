@@ -8,7 +8,7 @@ import type { Port } from '../vswitch.js'
 import { type Home, readRecord } from './home.js'
 import { parsePortLabel } from './labels.js'
 import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
-import { abandonedTaps, deleteTaps, type MarkedTap, markedTaps } from './taps.js'
+import { abandonedTaps, deleteTaps, type MarkedTap, markedTaps, type TapOwner } from './taps.js'
 
 interface Places {
   home: Home
@@ -32,21 +32,20 @@ export function tapPlaces(places: Places): PortPlaces {
       if (listed !== undefined) {
         return new Set(listed.filter((port) => !isGhost(port)).map(({ port }) => port))
       }
-      return new Set((await markedTaps(around.kernel, backend().name)).map(({ record }) => record.slot))
+      return new Set((await markedTaps(around.kernel, backend())).map(({ record }) => record.slot))
     },
     async holder(_around, slot) {
       const [port] = (await list(places, slot)) ?? []
       return port && holderOf(backend(), port)
     },
     async remove(around, ports) {
-      const { name } = backend()
       const listed = await list(places)
-      if (listed === undefined) return await removeOrphans(name, around, ports)
+      if (listed === undefined) return await removeOrphans(backend(), around, ports)
       const outcomes = await removeListed(home.control, listed, around, ports)
       // They may be in their targets all the same, when they could not be plugged in again.
       const missing = ports.filter((_, at) => outcomes[at] === 'absent')
       if (missing.length === 0) return outcomes
-      const orphans = await removeOrphans(name, around, missing)
+      const orphans = await removeOrphans(backend(), around, missing)
       return outcomes.map((outcome) => (outcome === 'absent' ? (orphans.shift() ?? outcome) : outcome))
     },
     async dropGhost(_around, slot) {
@@ -113,7 +112,7 @@ function portFrom(backend: Backend, around: Surroundings, listed: SwitchPort): P
 }
 
 async function orphans({ backend }: Places, around: Surroundings, slot?: number): Promise<Port[]> {
-  const taps = await markedTaps(around.kernel, backend().name)
+  const taps = await markedTaps(around.kernel, backend())
   return taps
     .filter(({ record }) => slot === undefined || record.slot === slot)
     .map(({ record, link }) => ({
@@ -184,9 +183,9 @@ async function unplug(path: string, slots: readonly number[]): Promise<boolean[]
   }
 }
 
-async function removeOrphans(vswitch: string, { kernel }: Surroundings, asked: Asked): Promise<Removal[]> {
+async function removeOrphans(owner: TapOwner, { kernel }: Surroundings, asked: Asked): Promise<Removal[]> {
   const taps = new Map<number, MarkedTap>()
-  for (const tap of await abandonedTaps(kernel, vswitch)) taps.set(tap.record.slot, tap)
+  for (const tap of await abandonedTaps(kernel, owner)) taps.set(tap.record.slot, tap)
   const links = asked.flatMap(({ slot, mark }) => {
     const tap = taps.get(slot)
     return tap === undefined ? [] : [{ slot, netns: tap.netns, name: tap.link.name, mark }]

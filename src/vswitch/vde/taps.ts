@@ -14,11 +14,18 @@ export interface MarkedTap {
 /** Namespaces that are looked into at the same time. */
 const AT_ONCE = 64
 
+/** A vswitch as the marks of its taps name it. */
+export interface TapOwner {
+  name: string
+  home?: string | undefined
+}
+
 /**
  * The taps of a vswitch, by the marks that they carry, in all namespaces that can be reached: for when no switch
- * process can tell. It takes a fraction of a millisecond for each namespace of the machine.
+ * process can tell. Those of another vswitch of the same name, with files elsewhere, are none of them. It takes a
+ * fraction of a millisecond for each namespace of the machine.
  */
-export async function markedTaps(kernel: Kernel, vswitch: string): Promise<MarkedTap[]> {
+export async function markedTaps(kernel: Kernel, { name, home }: TapOwner): Promise<MarkedTap[]> {
   const paths = [...reachableNamespaces().values()]
   const found: MarkedTap[] = []
   for (let at = 0; at < paths.length; at += AT_ONCE) {
@@ -27,7 +34,7 @@ export async function markedTaps(kernel: Kernel, vswitch: string): Promise<Marke
     for (const [index, netns] of some.entries()) {
       for (const link of links[index] ?? []) {
         const record = link.kind === 'tun' ? parsePortAlias(link.alias) : undefined
-        if (record?.vswitch === vswitch) found.push({ netns, link, record })
+        if (record?.vswitch === name && record.home === home) found.push({ netns, link, record })
       }
     }
   }
@@ -36,10 +43,10 @@ export async function markedTaps(kernel: Kernel, vswitch: string): Promise<Marke
 
 /**
  * Those of them that no process has open, and that have no carrier for it (tun_detach in drivers/net/tun.c). One that a
- * process has may be another vswitch's, of the same name, whose switch is in a world of its own.
+ * process has may be another vswitch's, of the same name, when both are from before marks named a home.
  */
-export async function abandonedTaps(kernel: Kernel, vswitch: string): Promise<MarkedTap[]> {
-  return (await markedTaps(kernel, vswitch)).filter(({ link }) => !link.carrier)
+export async function abandonedTaps(kernel: Kernel, owner: TapOwner): Promise<MarkedTap[]> {
+  return (await markedTaps(kernel, owner)).filter(({ link }) => !link.carrier)
 }
 
 /** A port whose tap is to go. */

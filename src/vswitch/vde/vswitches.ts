@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
 import { switchAddress } from '../../addressing/slot.js'
 import type { Subnet } from '../../addressing/subnet.js'
 import { EcdockError } from '../../errors.js'
@@ -12,6 +12,7 @@ import { LINK_GROUP, parseVswitchAlias, portMark, vswitchAlias } from '../record
 import { creationFailure, requireVacant, vacantStep } from '../vacancy.js'
 import { tapFailure } from './backend.js'
 import {
+  finishRecord,
   type Home,
   homeOf,
   isUnfinished,
@@ -19,15 +20,20 @@ import {
   lockHome,
   makeHome,
   readRecord,
+  readUnfinished,
   removeHome,
+  unfinishRecord,
   type VdeRecord,
-  writeRecord,
+  writeUnfinished,
 } from './home.js'
 import { type PortLabel, parsePortLabel } from './labels.js'
 import { switchOptions, unpluggedTaps } from './mending.js'
 import { ownPort } from './own-port.js'
 import { portsAt } from './places.js'
-import { abandonedTaps, deleteTaps } from './taps.js'
+import { abandonedTaps, deleteTaps, type TapOwner } from './taps.js'
+
+/** Of a vswitch's {@link VdeRecord.home}. */
+const HOME_BYTES = 4
 
 /**
  * Makes a vswitch: starts its process, and gives the host a tap with the switch's own address. Throws VSWITCH_EXISTS,
@@ -36,26 +42,27 @@ import { abandonedTaps, deleteTaps } from './taps.js'
  */
 export async function createVde(
   kernel: Kernel,
-  asked: VdeRecord,
+  asked: Omit<VdeRecord, 'home'>,
   subnet: Subnet,
   { runDir, hasIpv6 }: { runDir: string; hasIpv6: boolean },
 ): Promise<VdeRecord> {
-  const { socketDir } = asked
-  const record = socketDir === undefined ? asked : { ...asked, socketDir: await existingSocketDir(socketDir) }
+  const record: VdeRecord = { ...asked, home: randomBytes(HOME_BYTES).toString('hex') }
+  if (asked.socketDir !== undefined) record.socketDir = await existingSocketDir(asked.socketDir)
   const home = homeOf(runDir, record.name)
   await requireVacant(kernel, record, subnet, { hasIpv6 })
   const lock = await makeHome(home, record.name)
   try {
+    await writeUnfinished(home, record)
     await startSwitch(switchOptions(record, home))
     const [outcome] = await kernel.execute([{ steps: ownSteps(record, subnet, home.control, hasIpv6) }])
     if (outcome?.ok === false) {
       throw tapFailure(outcome, record) ?? creationFailure(outcome, record)
     }
     // It comes last: what a crash leaves half done is known by having none.
-    await writeRecord(home, record)
+    await finishRecord(home)
     return record
   } catch (error) {
-    await removeOwnTap(kernel, record.name).catch(() => {})
+    await removeOwnTap(kernel, record).catch(() => {})
     await stopSwitch(home.control).catch(() => {})
     await removeHome(home)
     throw error
@@ -95,12 +102,13 @@ export async function deleteVde(kernel: Kernel, runDir: string, name: string): P
   const home = homeOf(runDir, name)
   const lock = await lockHome(home, 'delete-vswitch')
   try {
-    if (lock === undefined || (await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
+    const record = lock && (await readRecord(runDir, name))
+    if (record === undefined) throw vswitchDeleted(name)
     // A switch that does not answer is to be heard of while all is still there.
     const plugged = await pluggedTaps(home, name)
-    // It goes first: from now on nobody finds the vswitch, and what a crash leaves of it is known as unfinished.
-    await rm(home.record, { force: true })
-    await takeDown(kernel, home, name, plugged)
+    // First of all: from now on nobody finds the vswitch, and what a crash leaves of it is known as unfinished.
+    await unfinishRecord(home)
+    await takeDown(kernel, home, record, plugged)
   } finally {
     await lock?.release()
   }
@@ -112,7 +120,8 @@ export async function removeUnfinishedVde(kernel: Kernel, runDir: string, name: 
   const lock = await lockHome(home, 'cleanup')
   try {
     if (lock === undefined || !(await isUnfinished(home))) return
-    await takeDown(kernel, home, name, await pluggedTaps(home, name))
+    const record = (await readUnfinished(home, name)) ?? { name }
+    await takeDown(kernel, home, record, await pluggedTaps(home, name))
   } finally {
     await lock?.release()
   }
@@ -121,16 +130,16 @@ export async function removeUnfinishedVde(kernel: Kernel, runDir: string, name: 
 async function takeDown(
   kernel: Kernel,
   home: Home,
-  name: string,
+  owner: TapOwner,
   plugged: Awaited<ReturnType<typeof pluggedTaps>>,
 ): Promise<void> {
   await deleteTaps(kernel, plugged)
-  await removeOwnTap(kernel, name)
+  await removeOwnTap(kernel, owner)
   await stopSwitch(home.control)
   // Plugs that were under way have plugged in more until then. From now on one that is has to undo itself.
-  const late = await abandonedTaps(kernel, name)
+  const late = await abandonedTaps(kernel, owner)
   await kernel.deleteScatteredLinks(
-    late.map(({ netns, link, record: { slot } }) => ({ netns, name: link.name, mark: portMark(name, slot) })),
+    late.map(({ netns, link }) => ({ netns, name: link.name, mark: link.alias })),
   )
   await removeHome(home)
 }
@@ -140,13 +149,14 @@ async function pluggedTaps(home: Home, name: string): Promise<{ mark: string; re
   const ports = (await portsAt(home.control)) ?? []
   return ports.flatMap((port) => {
     const record = parsePortLabel(port)
-    return record?.vswitch === name ? [{ mark: portMark(name, record.slot), record }] : []
+    return record?.vswitch === name ? [{ mark: portMark(name, record.slot, record.home), record }] : []
   })
 }
 
-async function removeOwnTap(kernel: Kernel, name: string): Promise<void> {
+async function removeOwnTap(kernel: Kernel, { name, home }: TapOwner): Promise<void> {
   const [link] = await kernel.linksByName('', [name])
-  if (link?.kind !== 'tun' || parseVswitchAlias(link.alias)?.name !== name) return
+  const record = link?.kind === 'tun' ? parseVswitchAlias(link.alias) : undefined
+  if (link === undefined || record?.name !== name || record.home !== home) return
   await kernel.deleteLinks('', [link.ifindex])
 }
 
@@ -165,9 +175,9 @@ export async function listUnpluggedTaps(
   runDir: string,
 ): Promise<{ vswitch: string; slot: number }[]> {
   const found = []
-  for (const { name } of await listVdes(runDir)) {
-    for (const { record } of await unpluggedTaps(kernel, homeOf(runDir, name), name)) {
-      found.push({ vswitch: name, slot: record.slot })
+  for (const vswitch of await listVdes(runDir)) {
+    for (const { record } of await unpluggedTaps(kernel, homeOf(runDir, vswitch.name), vswitch)) {
+      found.push({ vswitch: vswitch.name, slot: record.slot })
     }
   }
   return found
