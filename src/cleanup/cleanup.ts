@@ -4,13 +4,8 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { bridgeNetns, deleteBridge, listUnfinishedBridges } from '../vswitch/bridge.js'
 import { hostIfname } from '../vswitch/names.js'
-import { mendSwitch } from '../vswitch/vde/mending.js'
-import {
-  endedVdes,
-  listUnfinishedVdes,
-  listUnpluggedTaps,
-  removeUnfinishedVde,
-} from '../vswitch/vde/vswitches.js'
+import { mendSwitch, unpluggedTaps } from '../vswitch/vde/mending.js'
+import { endedVdes, listUnfinishedVdes, listVdes, removeUnfinishedVde } from '../vswitch/vde/vswitches.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import type { Finding, Removal, Sight } from './finding.js'
 import { strayLinks } from './stray-links.js'
@@ -88,6 +83,7 @@ async function look({ kernel, containers, runDir, look }: World, skipped: string
   return [
     ...(await halfMadeVswitches(kernel, vswitches)),
     ...(await brokenVdes(kernel, runDir)),
+    ...(await strandedTaps(kernel, runDir, skipped)),
     ...(await brokenPorts(vswitches, skipped)),
     ...(await emptyMirrors(vswitches, skipped)),
     ...(await endedContainers(containers, vswitches, skipped)),
@@ -116,10 +112,7 @@ async function halfMadeVswitches(kernel: Kernel, vswitches: readonly Vswitch[]):
   return found
 }
 
-/**
- * Those that were never whole, and those whose process has ended while their taps are where they were; and taps that could
- * not be plugged in again when it was started anew.
- */
+/** Those that were never whole, and those whose process has ended while their taps are where they were. */
 async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
   const unfinished = (await listUnfinishedVdes(runDir)).map((name): Finding => {
     const remove = () => removeUnfinishedVde(kernel, runDir, name)
@@ -129,15 +122,26 @@ async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
     const remove = () => mendAll(name, runDir, kernel)
     return { kind: 'process', name, why: 'its switch had ended, and is started again', remove }
   })
-  return [...unfinished, ...ended, ...(await unpluggedTaps(kernel, runDir))]
+  return [...unfinished, ...ended]
 }
 
-async function unpluggedTaps(kernel: Kernel, runDir: string): Promise<Finding[]> {
-  return (await listUnpluggedTaps(kernel, runDir)).map(({ vswitch, slot }): Finding => {
-    const remove = () => mendAll(vswitch, runDir, kernel, slot)
-    const why = 'it was not plugged into the switch, and is again'
-    return { kind: 'tap', name: hostIfname(vswitch, slot), why, remove }
-  })
+/** Taps that could not be plugged in again when their switch was started anew. */
+async function strandedTaps(kernel: Kernel, runDir: string, skipped: string[]): Promise<Finding[]> {
+  const found: Finding[] = []
+  for (const vswitch of await listVdes(runDir)) {
+    const { name } = vswitch
+    try {
+      for (const { record } of await unpluggedTaps(kernel, runDir, vswitch)) {
+        const remove = () => mendAll(name, runDir, kernel, record.slot)
+        const why = 'it was not plugged into the switch, and is again'
+        found.push({ kind: 'tap', name: hostIfname(name, record.slot), why, remove })
+      }
+    } catch (error) {
+      if (!(error instanceof EcdockError)) throw error
+      skipped.push(`The taps of ${name} were not looked for: ${error.message}`)
+    }
+  }
+  return found
 }
 
 /** Mends the switch; throws VDE_REFUSED when one of its taps, or that of this slot, is still not plugged in. */

@@ -65,9 +65,9 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
 }
 
 /** Taps of a vswitch that are not plugged into its switch, by slot; none when that has ended. */
-export async function unpluggedTaps(kernel: Kernel, home: Home, owner: TapOwner): Promise<MarkedTap[]> {
-  const taps = await markedTaps(kernel, owner)
-  const ports = await portsAt(home.control)
+export async function unpluggedTaps(kernel: Kernel, runDir: string, vswitch: TapOwner): Promise<MarkedTap[]> {
+  const taps = await markedTaps(kernel, vswitch)
+  const ports = await portsAt(homeOf(runDir, vswitch.name).control)
   return ports === undefined ? [] : unplugged(taps, marksOf(ports))
 }
 

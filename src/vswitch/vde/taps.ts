@@ -26,12 +26,12 @@ export interface TapOwner {
  * fraction of a millisecond for each namespace of the machine.
  */
 export async function markedTaps(kernel: Kernel, { name, home }: TapOwner): Promise<MarkedTap[]> {
-  const paths = [...reachableNamespaces().values()]
+  const namespaces = [...reachableNamespaces()]
   const found: MarkedTap[] = []
-  for (let at = 0; at < paths.length; at += AT_ONCE) {
-    const some = paths.slice(at, at + AT_ONCE)
-    const links = await Promise.all(some.map((netns) => kernel.links(netns).catch(unlessGone)))
-    for (const [index, netns] of some.entries()) {
+  for (let at = 0; at < namespaces.length; at += AT_ONCE) {
+    const some = namespaces.slice(at, at + AT_ONCE)
+    const links = await Promise.all(some.map(([id, netns]) => linksUnlessGone(kernel, netns, id)))
+    for (const [index, [, netns]] of some.entries()) {
       for (const link of links[index] ?? []) {
         const record = link.kind === 'tun' ? parsePortAlias(link.alias) : undefined
         if (record?.vswitch === name && record.home === home) found.push({ netns, link, record })
@@ -89,14 +89,22 @@ async function findTap(
   const same = namespaceIdAt(record.netns) === record.netnsId
   const netns = same ? record.netns : namespaces.get(record.netnsId)
   if (netns === undefined) return undefined
-  const links = await kernel.links(netns).catch(unlessGone)
+  const links = await linksUnlessGone(kernel, netns, record.netnsId)
   const tap = links.find(({ kind, alias }) => kind === 'tun' && alias.startsWith(mark))
   return tap && { netns, name: tap.name, mark }
 }
 
-/** A namespace may end while others are looked into. */
-function unlessGone(error: unknown): [] {
-  if (error instanceof EcdockError && ['TARGET_NOT_FOUND', 'NOT_A_NETNS', 'KERNEL'].includes(error.code))
-    return []
-  throw error
+/**
+ * The links of a namespace, which may end while others are looked into: then it has none. What the kernel says of that
+ * is no matter (ENOENT, or EACCES when a process ends in that instant: proc_ns_get_link in fs/proc/namespaces.c), but
+ * that the path leads there no more. Nor has what is no namespace, such as what an unmounted one leaves in /run/netns.
+ */
+async function linksUnlessGone(kernel: Kernel, netns: string, id: number): Promise<Link[]> {
+  try {
+    return await kernel.links(netns)
+  } catch (error) {
+    const isNone = error instanceof EcdockError && error.code === 'NOT_A_NETNS'
+    if (isNone || namespaceIdAt(netns) !== id) return []
+    throw error
+  }
 }

@@ -27,7 +27,7 @@ import {
   writeUnfinished,
 } from './home.js'
 import { type PortLabel, parsePortLabel } from './labels.js'
-import { switchOptions, unpluggedTaps } from './mending.js'
+import { switchOptions } from './mending.js'
 import { ownPort } from './own-port.js'
 import { portsAt } from './places.js'
 import { abandonedTaps, deleteTaps, type TapOwner } from './taps.js'
@@ -167,20 +167,6 @@ export async function endedVdes(runDir: string): Promise<VdeRecord[]> {
     records.map(({ name }) => findSwitch(homeOf(runDir, name).control).catch(() => undefined)),
   )
   return records.filter((_, at) => running[at] === undefined)
-}
-
-/** Taps that are in their targets, and not plugged into the switch, which runs. */
-export async function listUnpluggedTaps(
-  kernel: Kernel,
-  runDir: string,
-): Promise<{ vswitch: string; slot: number }[]> {
-  const found = []
-  for (const vswitch of await listVdes(runDir)) {
-    for (const { record } of await unpluggedTaps(kernel, homeOf(runDir, vswitch.name), vswitch)) {
-      found.push({ vswitch: vswitch.name, slot: record.slot })
-    }
-  }
-  return found
 }
 
 export async function listVdes(runDir: string): Promise<VdeRecord[]> {
