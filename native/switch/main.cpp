@@ -43,6 +43,8 @@ int main(int argc, char* argv[]) {
     if (!entered.ok()) return fail(kFailed, entered.error());
     background = std::move(entered.value());
     log_to_syslog();
+  } else {
+    log_to_stderr();
   }
   const bool daemon = options.value().daemon;
   const bool cables = options.value().cable;
