@@ -69,6 +69,7 @@ void Usher::on_ready(uint32_t) {
   auto received = receive_reply(socket_.get());
   if (received.ok()) {
     const UsherReply& reply = received.value().reply;
+    if (reply.id == 0) log_line(LOG_WARNING, "the usher had ended, and another one has taken its place");
     return settle(reply.id, reply.err, std::move(received.value().fd));
   }
   if (received.error().err != EAGAIN) ended();
@@ -87,7 +88,8 @@ void Usher::settle(uint64_t id, int err, Fd fd) {
 
 void Usher::ended() {
   log_line(LOG_ERR,
-           "the usher has ended: clients of other users cannot plug in until the switch is started anew");
+           "the usher has ended with who watched over it: clients of other users cannot plug in until the "
+           "switch is started anew");
   loop_.remove(socket_.get(), *this);
   socket_.reset();
   while (!waiting_.empty()) settle(waiting_.begin()->first, EPIPE, Fd());

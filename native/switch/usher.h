@@ -17,8 +17,9 @@ namespace ecdock::vde {
 // A process beside the switch that connects to the datagram sockets of clients who are other users. The
 // switch itself has no right to: it has given up its capabilities. The usher has kept only those with which
 // it becomes the client, so that it can do nothing but what the client may; it sees neither frames nor
-// requests, but paths. When it has ended, which is told in the log, other users cannot plug in any more: the
-// switch has no rights left that it could give to another one.
+// requests, but paths. When it ends, another one takes its place, which is told in the log; who waited for it
+// may hear ETIMEDOUT. Only when the process has ended, too, that starts them, other users cannot plug in any
+// more: the switch has no rights left that it could give to another one.
 class Usher : public Watcher {
  public:
   // To be called as root, before there are threads and before the capabilities are gone. Waits until it is

@@ -26,7 +26,7 @@ struct UsherQuestion {
 
 // With a descriptor when `err` is 0.
 struct UsherReply {
-  uint64_t id;  // 0: it is ready
+  uint64_t id;  // 0: it is ready, at first or again
   int err;
 };
 

@@ -26,8 +26,9 @@ namespace {
 
 constexpr int kSocket = 3;
 constexpr int64_t kPatience = 1000;  // ms
-constexpr int kLook = 20;            // ms between looks for those that have ended
-constexpr int kLookSoon = 2;         // when others wait for that
+constexpr timespec kPause{0, 100'000'000};
+constexpr int kLook = 20;     // ms between looks for those that have ended
+constexpr int kLookSoon = 2;  // when others wait for that
 constexpr size_t kMostAtOnce = 32;
 constexpr std::ptrdiff_t kMostOfUser = 4;
 constexpr std::ptrdiff_t kMostWaitingOfUser = 60;
@@ -152,13 +153,7 @@ bool keep_only(int socket) {
   return true;
 }
 
-}  // namespace
-
-void usher_process(int socket, pid_t parent) {
-  signal(SIGINT, SIG_IGN);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  prctl(PR_SET_NAME, "ecdock-usher");
-  if (!keep_only(socket) || getppid() != parent || !keep_only_becoming_others()) _exit(1);
+[[noreturn]] void answer_questions() {
   send_reply(kSocket, {0, 0});
   Errands errands;
   for (;;) {
@@ -171,6 +166,27 @@ void usher_process(int socket, pid_t parent) {
     UsherQuestion question;
     if (recv(kSocket, &question, sizeof question, 0) != static_cast<ssize_t>(sizeof question)) _exit(0);
     errands.take(question);
+  }
+}
+
+}  // namespace
+
+void usher_process(int socket, pid_t parent) {
+  signal(SIGINT, SIG_IGN);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  prctl(PR_SET_NAME, "ecdock-usher");
+  if (!keep_only(socket) || getppid() != parent || !keep_only_becoming_others()) _exit(1);
+  const pid_t usher = getpid();
+  for (;; nanosleep(&kPause, nullptr)) {
+    const pid_t child = fork();
+    if (child == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (getppid() == usher) answer_questions();
+      _exit(1);
+    }
+    int status = 0;
+    // The switch has ended.
+    if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status)) _exit(0);
   }
 }
 

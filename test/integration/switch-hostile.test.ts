@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -326,12 +327,22 @@ hostileTest('clients of one other user that come at the same time are all plugge
   }),
 )
 
-hostileTest('when its usher has ended, other users are refused, and the rest goes on', () =>
+hostileTest('when its usher has ended, another one takes its place', () =>
+  forEverybody(async ({ dir, pid }) => {
+    const usher = childOf(childOf(pid))
+    process.kill(usher, 'SIGKILL')
+    await waitUntil('there is another one', () => ![0, usher].includes(childOf(childOf(pid))))
+    await crossesFrom(NOBODY, dir)
+    const [watching, another] = [childOf(pid), childOf(childOf(pid))]
+    process.kill(watching, 'SIGKILL')
+    await waitUntil('the other one has ended with it', () => !existsSync(`/proc/${another}/fd/3`))
+  }),
+)
+
+hostileTest('when nobody is left to start an usher, other users are refused, and the rest goes on', () =>
   forEverybody(async ({ dir, pid, home }) => {
     await crossesFrom(NOBODY, dir)
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-    assert.is(children.length, 1)
-    process.kill(Number(children[0]), 'SIGKILL')
+    process.kill(childOf(pid), 'SIGKILL')
     const path = join(home, 'absent')
     const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
     assert.is(await asNobody(dir, request), 'closed\n')
@@ -362,6 +373,13 @@ async function crossesFrom(user: readonly string[], dir: string): Promise<void> 
   plug.kill('SIGKILL')
   await gone
   await one.close()
+}
+
+/** The only process that this one has started; 0 when there is none. */
+function childOf(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
+  assert.is(children.length, 1)
+  return Number(children[0])
 }
 
 /** Of the process's first thread, in ns. */
