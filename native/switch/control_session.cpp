@@ -30,15 +30,17 @@ ControlSession::ControlSession(ControlServer& server, Fd connection, uint64_t id
 Status ControlSession::start() { return server_.loop_.add(connection_.get(), EPOLLIN, *this); }
 
 void ControlSession::on_ready(uint32_t events) {
-  if ((events & EPOLLOUT) && !output_.flush(connection_.get())) return end();
-  if (events & (EPOLLHUP | EPOLLERR)) {
-    // Nobody is left to be answered, but what was asked for is done.
-    for (size_t size = 0; receive() && size < input_.size();) size = input_.size();
-    at_end_ = true;
-    work();
-    return end();
-  }
+  const bool unread = (events & EPOLLOUT) && !output_.flush(connection_.get());
+  if (unread || (events & (EPOLLHUP | EPOLLERR))) return go_on_alone();
   if ((events & EPOLLIN) && !receive()) at_end_ = true;
+  work();
+}
+
+void ControlSession::go_on_alone() {
+  for (size_t size = 0; receive() && size < input_.size();) size = input_.size();
+  at_end_ = true;
+  alone_ = true;
+  server_.loop_.remove(connection_.get(), *this);
   work();
 }
 
@@ -93,7 +95,7 @@ void ControlSession::work() {
   if (!connection_.valid()) return;
   // Those that no request wanted.
   if (input_.empty() && !busy_) descriptors_.clear();
-  if (at_end_ && !busy_ && output_.empty()) return end();
+  if (at_end_ && !busy_ && (alone_ || output_.empty())) return end();
   update();
 }
 
@@ -188,8 +190,9 @@ void ControlSession::announce(const std::string& line) {
 }
 
 void ControlSession::answer(const std::string& text) {
-  if (!connection_.valid()) return;
-  if (!output_.write(connection_.get(), text)) return end();
+  if (!connection_.valid() || alone_) return;
+  // That nobody reads it any more is told by the loop, too.
+  if (!output_.write(connection_.get(), text) && output_.size() > kMaxOutput) return end();
   update();
 }
 
@@ -201,6 +204,7 @@ void ControlSession::answer_later(const std::string& text) {
 
 // Only so much is read as can be worked on, and written when there is something left.
 void ControlSession::update() {
+  if (alone_) return;
   const bool reading = !at_end_ && !busy_ && input_.size() < kMaxInput && output_.size() < kMaxUnread;
   const uint32_t events = (reading ? EPOLLIN : 0U) | (output_.empty() ? 0U : EPOLLOUT);
   server_.loop_.change(connection_.get(), events, *this);
@@ -208,7 +212,7 @@ void ControlSession::update() {
 
 void ControlSession::end() {
   if (!connection_.valid()) return;
-  server_.loop_.remove(connection_.get(), *this);
+  if (!alone_) server_.loop_.remove(connection_.get(), *this);
   connection_.reset();
   server_.sessions_.forget(*this);
 }

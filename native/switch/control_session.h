@@ -29,6 +29,8 @@ class ControlSession : public Watcher {
  private:
   bool receive();  // false when the connection is at its end
   void take(Fd descriptor);
+  // Nobody is left to be answered, but what was asked for is done, also behind a request that waits.
+  void go_on_alone();
   void work();  // on the complete lines that are there
   void execute(std::string_view line);
   void add_tap(const ControlRequest& request);
@@ -52,6 +54,7 @@ class ControlSession : public Watcher {
   bool busy_ = false;           // a request waits for its answer
   bool watching_ = false;
   bool at_end_ = false;  // nothing more comes
+  bool alone_ = false;   // nobody reads the answers
   StreamOutput output_;
 };
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import net from 'node:net'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadKernel } from '../../src/kernel/native.js'
@@ -67,6 +68,19 @@ tapTest('a tap that is unplugged is closed when the answer comes, and its port i
       'error code=ENXIO message=nothing%20is%20plugged%20into%20port%201',
     ])
     await tapIn(control, red, 1)
+  }),
+)
+
+tapTest('what was asked for by who has hung up is done, also behind a request that waits', () =>
+  between([], async ({ control }, blue) => {
+    const ports = [1, 2, 3, 4]
+    for (const port of ports) await plugTap(control, blue.path, port, [], `tap${port}`)
+    const socket = net.connect({ path: control })
+    await once(socket, 'connect')
+    const lines = ports.map((port) => `unplug port=${port}\n`).join('')
+    await new Promise<void>((resolve) => socket.write(lines, () => resolve()))
+    socket.destroy()
+    await waitUntil('all are taken out', async () => (await controlAnswers(control, 'list')).join() === 'ok')
   }),
 )
 
