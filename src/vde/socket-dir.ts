@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { lstat, realpath, stat } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { EcdockError } from '../errors.js'
 import { quoted } from '../quoted.js'
@@ -44,6 +46,20 @@ export async function existingSocketDir(dir: string): Promise<string> {
   const ctl = await attempt(dir, () => lstat(join(real, 'ctl')))
   if (!ctl.isSocket()) throw unreachable(dir, 'what is called ctl in it is no socket')
   return real
+}
+
+/** Whether a switch listens in the directory; one that lets us not in does. */
+export async function isServed(dir: string): Promise<boolean> {
+  const socket = connect({ path: join(dir, 'ctl') })
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    return !['ENOENT', 'ENOTDIR', 'ECONNREFUSED'].includes(code)
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function attempt<T>(dir: string, look: () => Promise<T>): Promise<T> {

@@ -111,7 +111,11 @@ export class FakeWorld {
         this.calls.push(`delete ${name}`)
         this.switches.delete(name)
       },
-      vdeSockets: async (name) => ({ socketDir: `/run/ecdock-fast/vde/${name}/sock`, own: true }),
+      vdeSockets: async (name) => ({
+        socketDir: `/run/ecdock-fast/vde/${name}/sock`,
+        own: true,
+        running: true,
+      }),
       cleanup: async ({ dryRun = false } = {}) => ({ dryRun, removed: [], failed: [], skipped: [] }),
       close: async () => {
         this.closed = true

@@ -43,7 +43,8 @@ export const qemuArgs: CommandSpec<QemuArgsFlags> = {
         const message = `slot ${slot} of ${vswitch.name} is taken by ${port.target}`
         throw new EcdockError('SLOT_TAKEN', 'qemu-args', message, { hint: 'Choose another slot.' })
       }
-      const { socketDir, own } = await world.vdeSockets(vswitch.name)
+      const { socketDir, own, running } = await world.vdeSockets(vswitch.name)
+      if (!running) throw switchEnded(own ? `of ${vswitch.name}` : `at ${socketDir}`, own)
       const { mac, ipv4, prefix } = slotAddress(subnet, slot, vswitch.ipv6Prefix)
       const id = flags.netdev ?? `slot${slot}`
       // QEMU takes two commas for one that is part of a value.
@@ -61,6 +62,14 @@ export const qemuArgs: CommandSpec<QemuArgsFlags> = {
       }
     })
   },
+}
+
+function switchEnded(which: string, own: boolean): EcdockError {
+  return new EcdockError('VDE_UNREACHABLE', 'qemu-args', `the switch ${which} has ended`, {
+    hint: own
+      ? '"ecdock-fast cleanup" starts it again, and plugs in what was.'
+      : 'Start it again where it was; QEMU finds it by that directory.',
+  })
 }
 
 /** Part of an argument that has commas between its parts. */

@@ -5,7 +5,7 @@ import { EcdockError } from '../../errors.js'
 import { DirectoryLock } from '../../kernel/directory-lock.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import type { Step } from '../../kernel/plan.js'
-import { existingSocketDir } from '../../vde/socket-dir.js'
+import { existingSocketDir, isServed } from '../../vde/socket-dir.js'
 import { findSwitch, startSwitch, stopSwitch } from '../../vde/switch-process.js'
 import { vswitchDeleted } from '../host-side.js'
 import { LINK_GROUP, parseVswitchAlias, portMark, vswitchAlias } from '../record.js'
@@ -195,6 +195,8 @@ export interface VdeSockets {
   mgmt?: string
   /** Of the process that has the taps; absent when it has ended. */
   pid?: number
+  /** There is a switch that programs can plug into. */
+  running: boolean
 }
 
 /** Throws VSWITCH_NOT_FOUND. */
@@ -206,11 +208,13 @@ export async function vdeSockets(runDir: string, name: string): Promise<VdeSocke
     })
   }
   const home = homeOf(runDir, name)
-  const running = await findSwitch(home.control)
+  const process = await findSwitch(home.control)
+  const own = record.socketDir === undefined
   return {
     socketDir: record.socketDir ?? home.sock,
-    own: record.socketDir === undefined,
-    ...(record.socketDir === undefined && { mgmt: home.mgmt }),
-    ...(running !== undefined && { pid: running.pid }),
+    own,
+    ...(own && { mgmt: home.mgmt }),
+    ...(process !== undefined && { pid: process.pid }),
+    running: await isServed(record.socketDir ?? home.sock),
   }
 }
