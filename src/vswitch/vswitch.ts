@@ -138,8 +138,9 @@ export interface Port {
   /** Kind `ovs`: an internal port with a second interface. */
   dualNic?: boolean
   /**
-   * `up`: traffic passes; `down`: somebody set an end down. After a crash: `ghost`: marked in OVSDB, but its
-   * device is gone; `stray`: its device is there, but OVSDB does not know it.
+   * `up`: traffic passes; `down`: somebody set an end down, or, of kind `vde`, the tap is not plugged into its switch.
+   * After a crash: `ghost`: marked in OVSDB, but its device is gone; `stray`: its device is there, but OVSDB does not
+   * know it.
    */
   state: 'up' | 'down' | 'ghost' | 'stray'
   /** Counters of the host side; absent just after the plug. */

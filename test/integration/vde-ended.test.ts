@@ -2,14 +2,16 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
+import { Control } from '../../src/vde/control.js'
 import { findSwitch } from '../../src/vde/switch-process.js'
 import { type CliResult, cli } from '../support/cli.js'
 import { withEcdockSwitch } from '../support/ecdock-switch.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import { waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
+import { megabyteEachWay } from '../support/traffic.js'
 
-const vdeTest = needs('root', 'iproute2') ? test : test.skip
+const vdeTest = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
 const NEW = { name: 'vde0', kind: 'vde', subnet: '10.0.0.254/24' } as const
 const HOME = '/run/ecdock-fast/vde/vde0'
 
@@ -36,6 +38,29 @@ vdeTest("nor while somebody else's has", () =>
       assert.ok(stderr.includes(`the switch at ${dir} has ended`), stderr)
     }),
   ),
+)
+
+vdeTest('a tap that is not plugged into its switch is listed as down, with what can be done', () =>
+  onVde({}, async ({ host, vswitch, targets }) => {
+    const [first = '', second = ''] = targets
+    await vswitch.plugAll([{ target: { netns: first } }, { target: { netns: second } }])
+    const states = async () => (await vswitch.ports()).map(({ slot, state }) => `${slot} ${state}`)
+    assert.equal(await states(), ['1 up', '2 up'])
+    assert.not.match((await command('ls')).stdout, /cleanup/)
+
+    const control = await Control.connect(join(HOME, 'control'))
+    await control.unplug(1)
+    control.close()
+    assert.equal(await states(), ['1 down', '2 up'])
+    const { stdout } = await command('ls')
+    assert.match(stdout, /^ *1 .* down /m)
+    assert.match(stdout, /"ecdock-fast cleanup" plugs in again what is down/)
+    assert.match((await command('inspect', '1')).stdout, /^state: *down$/m)
+
+    await host.cleanup()
+    assert.equal(await states(), ['1 up', '2 up'])
+    await megabyteEachWay(first, second, '10.0.0.2')
+  }),
 )
 
 async function killSwitch(host: Host): Promise<void> {

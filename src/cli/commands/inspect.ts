@@ -12,7 +12,8 @@ export const inspect: CommandSpec<object> = {
     const slot = invocation.slot(argument)
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
-      const port = await vswitch.port(slot)
+      // Of kind vde, one that is not plugged into its switch is found only among all.
+      const port = (await vswitch.port(slot)) ?? (await vswitch.ports()).find((each) => each.slot === slot)
       if (port === undefined) {
         throw new EcdockError('SLOT_EMPTY', 'inspect', `slot ${slot} of ${vswitch.name} is empty`, {
           hint: '"ecdock-fast ls" shows what is plugged in.',

@@ -7,7 +7,7 @@ export const ls: CommandSpec<object> = {
   description: [
     'RX and TX are what the target has received and sent. A ghost is a port whose target has ended: an internal one of',
     'Open vSwitch, or one of kind vde; cleanup removes it. Ports of kind vde are down while their switch process does not',
-    'run: the next plug, or cleanup, starts it again.',
+    'run: the next plug, or cleanup, starts it again; or because they could not be plugged in again: cleanup tries it.',
   ].join(' '),
   takes: ['vswitch'],
   examples: ['ecdock-fast ls', "ecdock-fast --json ls | jq '.vswitches[].ports[].ipv4'"],

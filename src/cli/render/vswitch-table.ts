@@ -27,7 +27,17 @@ function oneVswitch(vswitch: ListedVswitch, colors: Colors): string {
   })
   for (const port of vswitch.ports) table.push(row(port, colors))
   const lines = table.toString().split('\n')
-  return `${title}  ${count}\n${lines.map((line) => line.trimEnd()).join('\n')}\n`
+  const advice = adviceOn(vswitch).map((line) => `  ${colors.dim(line)}\n`)
+  return `${title}  ${count}\n${lines.map((line) => line.trimEnd()).join('\n')}\n${advice.join('')}`
+}
+
+/** What can be done about ports that are not as they should be. */
+function adviceOn({ kind, ports }: ListedVswitch): string[] {
+  const has = (...states: Port['state'][]) => ports.some(({ state }) => states.includes(state))
+  return [
+    ...(kind === 'vde' && has('down') ? ['"ecdock-fast cleanup" plugs in again what is down.'] : []),
+    ...(has('ghost', 'stray') ? ['"ecdock-fast cleanup" removes ghosts and strays.'] : []),
+  ]
 }
 
 /** The counters are the host side's: what it has received, the target has sent. */

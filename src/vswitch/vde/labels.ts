@@ -17,7 +17,7 @@ const LABEL_BYTES = 512
 const FILLED_BYTES = 15 - '{ifname}'.length + 20 - '{netns}'.length
 
 /** What a label has behind the tap's alias. */
-export const LABEL_END = / mtu=(\d+) at=(\S*)$/
+const LABEL_END = / mtu=(\d+) at=(\S*)$/
 
 /** The label of a port that is to be made; the addon fills in what the plan finds out. */
 export function portLabel({ alias, mtu, target }: Wiring): string {
@@ -39,6 +39,11 @@ export function checkLabel(wiring: Wiring): void {
 /** The alias of a tap with two words more. */
 export function labelled(alias: string, mtu: number, netns: string): string {
   return `${alias} mtu=${mtu} at=${encodeURIComponent(netns)}`
+}
+
+/** The alias that a label was made from. */
+export function aliasOf({ label }: Pick<SwitchPort, 'label'>): string {
+  return label.replace(LABEL_END, '')
 }
 
 /** Undefined for whatever else is plugged in. */

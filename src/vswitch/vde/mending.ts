@@ -1,14 +1,13 @@
 import { parseSubnet } from '../../addressing/subnet.js'
 import type { Kernel } from '../../kernel/kernel.js'
 import type { Plan } from '../../kernel/plan.js'
-import type { SwitchPort } from '../../vde/control.js'
 import { lost } from '../../vde/failure.js'
 import { findSwitch, type SwitchOptions, startSwitch } from '../../vde/switch-process.js'
 import { portMark, vswitchAlias } from '../record.js'
 import { type Home, homeOf, lockHome, readRecord, type VdeRecord } from './home.js'
-import { LABEL_END, labelled } from './labels.js'
+import { aliasOf, labelled } from './labels.js'
 import { MAX_PORT, ownPort } from './own-port.js'
-import { portsAt } from './places.js'
+import { notAmong, portsAt } from './places.js'
 import { type MarkedTap, markedTaps, type TapOwner } from './taps.js'
 
 /** What a mending came to. */
@@ -50,7 +49,7 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
   let missing: MissingTap[] = []
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const plugged = await pluggedIn(home)
-    const taps = unplugged(await markedTaps(kernel, record), plugged)
+    const taps = (await markedTaps(kernel, record)).filter(({ link }) => !plugged.has(link.alias))
     const wanted = taps.map((tap) => ({ slot: tap.record.slot, plan: planFor(tap, record, home) }))
     if (!plugged.has(vswitchAlias(record))) wanted.push(ownTap(record, home))
     if (wanted.length === 0) return []
@@ -68,22 +67,14 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
 export async function unpluggedTaps(kernel: Kernel, runDir: string, vswitch: TapOwner): Promise<MarkedTap[]> {
   const taps = await markedTaps(kernel, vswitch)
   const ports = await portsAt(homeOf(runDir, vswitch.name).control)
-  return ports === undefined ? [] : unplugged(taps, marksOf(ports))
-}
-
-function unplugged(taps: readonly MarkedTap[], plugged: ReadonlySet<string>): MarkedTap[] {
-  return taps.filter(({ link }) => !plugged.has(link.alias))
+  return ports === undefined ? [] : notAmong(ports, taps)
 }
 
 /** The marks of the taps that are plugged in: the label of a port begins with it. Throws VDE_LOST when the switch has ended. */
 async function pluggedIn(home: Home): Promise<Set<string>> {
   const ports = await portsAt(home.control)
   if (ports === undefined) throw lost(`the switch at ${home.control}`, 'it has ended again')
-  return marksOf(ports)
-}
-
-function marksOf(ports: readonly SwitchPort[]): Set<string> {
-  return new Set(ports.map(({ label }) => label.replace(LABEL_END, '')))
+  return new Set(ports.map(aliasOf))
 }
 
 function planFor({ netns, link, record: { slot } }: MarkedTap, record: VdeRecord, home: Home): Plan {

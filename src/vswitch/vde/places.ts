@@ -6,7 +6,7 @@ import { vswitchDeleted } from '../host-side.js'
 import { bySlot, portOf } from '../port-reading.js'
 import type { Port } from '../vswitch.js'
 import { type Home, readRecord } from './home.js'
-import { parsePortLabel } from './labels.js'
+import { aliasOf, parsePortLabel } from './labels.js'
 import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
 import { abandonedTaps, deleteTaps, type MarkedTap, markedTaps, type TapOwner } from './taps.js'
 
@@ -21,9 +21,15 @@ export function tapPlaces(places: Places): PortPlaces {
   const { backend, home } = places
   return {
     async ports(around, slot) {
+      // Before the switch is asked, so that what is being plugged in is hardly taken for what is not. To look for a
+      // single one would cost as much as for all.
+      const taps = slot === undefined ? await tapsAsFarAsSeen(around, backend()) : []
       const listed = await list(places, slot)
       if (listed === undefined) return await orphans(places, around, slot)
-      return listed.flatMap((port) => portFrom(backend(), around, port) ?? []).sort(bySlot)
+      return [
+        ...listed.flatMap((port) => portFrom(backend(), around, port) ?? []),
+        ...notAmong(listed, taps).map((tap) => portWithoutSwitch(backend(), around, tap)),
+      ].sort(bySlot)
     },
     hostIfname: () => '',
     async full(around) {
@@ -115,10 +121,29 @@ async function orphans({ backend }: Places, around: Surroundings, slot?: number)
   const taps = await markedTaps(around.kernel, backend())
   return taps
     .filter(({ record }) => slot === undefined || record.slot === slot)
-    .map(({ record, link }) => ({
-      ...portOf(backend(), around, record, link.mtu),
-      state: 'down',
-    }))
+    .map((tap) => portWithoutSwitch(backend(), around, tap))
+}
+
+function portWithoutSwitch(backend: Backend, around: Surroundings, { record, link }: MarkedTap): Port {
+  return { ...portOf(backend, around, record, link.mtu), state: 'down' }
+}
+
+/** Those of these taps that are not plugged into the switch with these ports: the label of a port begins with the mark. */
+export function notAmong(ports: readonly SwitchPort[], taps: readonly MarkedTap[]): MarkedTap[] {
+  const plugged = new Set(ports.map(aliasOf))
+  return taps.filter(({ link }) => !plugged.has(link.alias))
+}
+
+/** What the switch has can be told all the same when the rest cannot. */
+async function tapsAsFarAsSeen({ kernel }: Surroundings, owner: TapOwner): Promise<MarkedTap[]> {
+  try {
+    return await markedTaps(kernel, owner)
+  } catch (error) {
+    if (!(error instanceof EcdockError)) throw error
+    const message = `Taps that are not plugged into ${owner.name} were not looked for: ${error.message}`
+    process.emitWarning(message, 'EcdockWarning')
+    return []
+  }
 }
 
 /**
