@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { needs } from '../support/requirements.js'
-import { pings } from '../support/traffic.js'
+import { answers } from '../support/traffic.js'
 import { withHost } from '../support/world.js'
 
 const HOST = new URL('../../src/host.js', import.meta.url)
@@ -41,7 +41,7 @@ if (needs('root', 'strace')) {
         assert.equal(failed, [])
         for (const port of await vswitch.ports()) {
           assert.is(port.state, 'up')
-          assert.ok(await pings('/run/netns/blue', '10.0.0.254'), `killed at message ${nth}`)
+          await answers('/run/netns/blue', '10.0.0.254', `killed at message ${nth}`)
           await vswitch.unplug(port.slot)
         }
         const left = (await host.kernel.links('/run/netns/ecdock-br0')).map(({ name }) => name)

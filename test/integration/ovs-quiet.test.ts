@@ -9,7 +9,7 @@ import { onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { run } from '../support/process.js'
 import { needs } from '../support/requirements.js'
-import { megabyteEachWay, pings } from '../support/traffic.js'
+import { answers, megabyteEachWay, pings } from '../support/traffic.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping') ? test : test.skip
 const usermodeTest = USERMODE ? ovsTest : test.skip
@@ -39,7 +39,7 @@ ovsTest("the host has no IPv6 at its end of a port, and the targets' passes", ()
 ovsTest('an MTU that is too small for IPv6 needs no such setting', () =>
   onOvs(async (vswitch) => {
     for (const slot of [1, 2]) await vswitch.plug(target(slot), { slot, mtu: 1000 })
-    assert.ok(await pings(target(1).netns, '10.0.0.2'))
+    await answers(target(1).netns, '10.0.0.2')
   }),
 )
 

@@ -9,10 +9,9 @@ import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { assertUnchanged, picture } from '../support/picture.js'
-import { waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
-import { megabyteEachWay, pings } from '../support/traffic.js'
+import { answers, megabyteEachWay, pings } from '../support/traffic.js'
 
 const here = needs('root', 'iproute2', 'ping', 'socat') ? test : test.skip
 const withOvs = needs('root', 'openvswitch', 'iproute2', 'ethtool', 'ping', 'tcpdump', 'socat')
@@ -193,7 +192,7 @@ async function succeeds({ vswitch, targets }: Laid, options: PlugOptions): Promi
   }
   await vswitch.plug({ netns: neighbour }, { slot: 1, sysctls })
   await vswitch.plug({ netns: first }, { slot: 2, mac: '02:00:00:00:00:0a' })
-  for (const address of ['10.0.0.2', '2001:db8::a00:2']) assert.ok(await pings(neighbour, address))
+  for (const address of ['10.0.0.2', '2001:db8::a00:2']) await answers(neighbour, address)
   await vswitch.unplug(2)
   await vswitch.plug({ netns: second }, { slot: 2, mac: '02:00:00:00:00:0b', ...options })
   const reached: string[] = []
@@ -243,8 +242,7 @@ onOvs('a VLAN is one for all that are in it, and for nobody else', 4, async (lai
   // A slot flow to 10.0.0.4 is there, and must carry nothing out of the VLAN, not even one way.
   assert.is(await echoed(fourth, () => pings(third, '10.0.0.4')), 0)
   // Counted so, what does arrive is seen.
-  const answers = () => waitUntil('10.0.0.2 answers', () => pings(first, '10.0.0.2'))
-  assert.ok((await echoed(second, answers)) > 0)
+  assert.ok((await echoed(second, () => answers(first, '10.0.0.2'))) > 0)
 
   // The slot leaves its VLAN with the next plug, and all is as if it had never been in one.
   await vswitch.unplug(1)

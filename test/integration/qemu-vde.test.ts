@@ -13,7 +13,7 @@ import { onVswitch } from '../support/on-vswitch.js'
 import { waitUntil } from '../support/process.js'
 import { bootTinyMachine, KERNEL, qemuHasVde } from '../support/qemu.js'
 import { needs } from '../support/requirements.js'
-import { pings } from '../support/traffic.js'
+import { answers } from '../support/traffic.js'
 import { leavingNothing } from '../support/world.js'
 
 const ready =
@@ -34,7 +34,7 @@ machineTest('a machine joins by what qemu-args prints, with the slot’s address
     const opened = await VdeConsole.open(join(socketDir, '..', 'mgmt'))
     try {
       assert.ok(own)
-      assert.ok(await pings(target, '10.0.0.2'))
+      await answers(target, '10.0.0.2')
       await megabyteThere('10.0.0.2')
       const port = (await opened.ports()).find((each) => each.port === 2)
       assert.match(port?.endpoints[0]?.description ?? '', /QEMU/)

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import { patience } from './patience.js'
-import { runToEnd } from './process.js'
+import { run, runToEnd } from './process.js'
 
 /** In bytes. */
 const MEGABYTE = 1024 * 1024
@@ -56,12 +56,48 @@ function assertSame(end: string, received: Buffer, sent: Buffer): void {
   throw new Error(`the ${end} got ${received.length} bytes, and not the ${MEGABYTE} that were sent`)
 }
 
-/** Whether `address` answers one of three echo requests (by the system's ping), one each 200 ms. */
+/** How long an answer may take, in ms. What forwards may stand still for a while, as when somebody else keeps the RTNL lock. */
+const ANSWER_MS = patience(20_000)
+
+/**
+ * Waits until `address` answers an echo request (by the system's ping), one each 200 ms. Throws when it does not, with
+ * `when` if it is given: after what it should have.
+ */
+export async function answers(fromNetns: string, address: string, when = ''): Promise<void> {
+  const seconds = String(ANSWER_MS / 1000)
+  const [command, args] = enter(fromNetns, 'ping', [
+    '-n',
+    '-q',
+    '-c',
+    '1',
+    '-i',
+    '0.2',
+    '-w',
+    seconds,
+    address,
+  ])
+  const ended = await runToEnd(command, args, { timeoutMs: 2 * ANSWER_MS })
+  if (ended.status === 0) return
+  const who = `${address}, asked from ${fromNetns || 'the own namespace'}${when && `, ${when}`}`
+  throw new Error(`no answer from ${who}\n${ended.output.trim()}`)
+}
+
+/**
+ * Whether `address` answers one of three echo requests, one each 200 ms, within another second: for what should not. The
+ * kernel may go on for up to three seconds to ask for a neighbour that has not answered, and then says of it for a while
+ * that there is no route to it; {@link forgetNeighbours} before it is to answer.
+ */
 export async function pings(fromNetns: string, address: string): Promise<boolean> {
   const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.2', '-W', '1', address])
   const ended = await runToEnd(command, args, { timeoutMs: patience(10_000) })
   // Exit status 2: it could not even send, as without a route; that is no reply either.
   return ended.status === 0
+}
+
+/** Lets a target ask anew for the neighbours that it has not found. */
+export async function forgetNeighbours(netns: string, ifname: string): Promise<void> {
+  const [command, args] = enter(netns, 'ip', ['neigh', 'flush', 'dev', ifname])
+  await run(command, args)
 }
 
 interface Peer {

@@ -37,7 +37,6 @@ const KERNEL_MATTERS = new Set([
   'ovs',
   'ovs-internal',
   'ovs-neigh-suppress',
-  'ovsdb-vswitchd',
   'plug-options',
   'vde-cable',
   'vde-vswitch',
