@@ -139,9 +139,10 @@ class Addon : public Napi::Addon<Addon> {
   Napi::Value execute(const Napi::CallbackInfo& info) {
     auto text = text_argument(info, 0);
     if (!text) return info.Env().Undefined();
+    const auto wait = info[1].ToBoolean() ? Dispatcher::Wait::kAwake : Dispatcher::Wait::kAsleep;
     using Outcomes = std::vector<plan::Outcome>;
     return dispatcher_.run<Outcomes>(
-        info.Env(), plumbing_, Dispatcher::Wait::kAwake,
+        info.Env(), plumbing_, wait,
         // The executor goes with this closure, when the outcome is on its way already: closing its sockets
         // and namespaces takes time that nobody has to wait for.
         [executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {

@@ -12,8 +12,8 @@ export interface NativeError extends Error {
 
 /** The addon's functions: plans come as text, and a datagram socket is a number (datagram-socket.ts). */
 export type Addon = Omit<Kernel, 'execute'> & {
-  /** To be followed by {@link stayAwake} in each turn of the event loop. */
-  execute(plans: string): Promise<PlanOutcome[]>
+  /** If it is `awake`, to be followed by {@link stayAwake} in each turn of the event loop. */
+  execute(plans: string, awake: boolean): Promise<PlanOutcome[]>
   /** Waits a few microseconds for what is executed; false when nothing is, or not for much longer. */
   stayAwake(): boolean
   datagramBind(path: string, datagrams: number, bytes: number, ready: () => void): number

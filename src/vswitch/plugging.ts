@@ -9,8 +9,8 @@ import type { Wiring } from './wiring.js'
 
 /** Plans in one native call: short enough to stop soon when the caller wants to. */
 const PLANS_A_CALL = 32
-/** Ports that are connected in one go. */
-const PORTS_A_CONNECT = 1024
+/** Plugs that are admitted before the first of them is made. */
+const PLUGS_AT_ONCE = 1024
 /**
  * Another process may take the slot that was chosen; then the next is chosen. Whoever loses so does so to
  * somebody who has won a slot, so this ends by itself; the limit is for a host that is not sane.
@@ -50,9 +50,8 @@ export class Plugging {
   async run(): Promise<PlugOutcome[]> {
     const items = this.#requests.map((request, index) => ({ index, request, attempts: 0 }))
     await this.#dropGhosts()
-    const size = this.#backend.connect === undefined ? PLANS_A_CALL : PORTS_A_CONNECT
-    for (let at = 0; at < items.length; at += size) {
-      let waiting: Item[] = items.slice(at, at + size)
+    for (let at = 0; at < items.length; at += PLUGS_AT_ONCE) {
+      let waiting: Item[] = items.slice(at, at + PLUGS_AT_ONCE)
       while (waiting.length > 0) waiting = await this.#runSome(waiting)
     }
     if (this.#thrown !== undefined) throw this.#thrown.error
@@ -67,14 +66,9 @@ export class Plugging {
     }
     try {
       const admitted = await this.#admission.admit(items, (item, error) => this.#fail(item, error))
-      const made: Made[] = []
       const again: Item[] = []
       const [internal, others] = parted(admitted)
-      const ready = await this.#prepare(others)
-      for (let at = 0; at < ready.length; at += PLANS_A_CALL) {
-        await this.#make(ready.slice(at, at + PLANS_A_CALL), made, again)
-      }
-      await this.#connect(made)
+      await this.#makeAndConnect(await this.#prepare(others), again)
       await this.#plugInternal(internal, again)
       return again
     } finally {
@@ -100,12 +94,27 @@ export class Plugging {
     }
   }
 
-  /** Makes the interfaces, in one native call. */
-  async #make(admitted: readonly Admitted[], made: Made[], again: Item[]): Promise<void> {
-    if (admitted.length === 0) return
+  /**
+   * Makes the interfaces, some in each native call, and connects them. The next call is made before one has ended, so that
+   * the kernel need not wait for Node; and while it makes interfaces, the switch takes in those that are made.
+   */
+  async #makeAndConnect(admitted: readonly Admitted[], again: Item[]): Promise<void> {
+    const connecting: Promise<void>[] = []
+    let before: Promise<unknown> | undefined
+    for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
+      const making = this.#make(admitted.slice(at, at + PLANS_A_CALL), again)
+      connecting.push(making.then((made) => this.#connect(made)))
+      await before
+      before = making
+    }
+    await Promise.all(connecting)
+  }
+
+  /** Makes the interfaces, in one native call; returns those that are made. */
+  async #make(admitted: readonly Admitted[], again: Item[]): Promise<Made[]> {
     if (this.#stopped) {
       for (const { item } of admitted) this.#fail(item, cancelled())
-      return
+      return []
     }
     let outcomes: (MadePort | PlanFailed)[]
     try {
@@ -113,14 +122,16 @@ export class Plugging {
       outcomes = await makeAll(this.#backend, this.#around, wirings)
     } catch (error) {
       for (const { item } of admitted) this.#fail(item, error)
-      return
+      return []
     }
+    const made: Made[] = []
     for (const [at, { item, wiring }] of admitted.entries()) {
       const outcome = outcomes[at]
       if (outcome === undefined) continue
       if (isMade(outcome)) made.push({ item, port: outcome })
       else if (await this.#failed(item, wiring, outcome)) again.push({ ...item, attempts: item.attempts + 1 })
     }
+    return made
   }
 
   /** Ports whose device the switch makes. */

@@ -16,8 +16,6 @@ import { portError } from './verdict.js'
 /** How long the rows wait for the flows, in ms, and how much longer for each port: a vswitchd that hangs answers neither. */
 const FLOWS_FIRST_MS = 1000
 const FLOWS_FIRST_EACH_MS = 10
-/** Ports whose rows do not wait for their flows. */
-const MOST_AT_ONCE = 16
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
@@ -44,7 +42,8 @@ export async function connect(
   }
   const { losses } = ovs.flows(name)
   const settingFlows = setFlows(ovs, name, free, signal)
-  if (needFlowsFirst(free)) {
+  // A port that has a VLAN is to be kept to it from the beginning. Other flows go out together with their rows.
+  if (free.some(({ wiring }) => !hasSlotFlow(wiring))) {
     const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
     await Promise.race([settingFlows, setTimeout(firstMs, undefined, { ref: false })])
   }
@@ -59,14 +58,6 @@ export async function connect(
   const failed = free.filter((port) => rows.added.has(port) && verdicts.get(port) !== undefined)
   await takeBack(ovs, name, failed, verdicts)
   return made.map((port) => verdicts.get(port))
-}
-
-/**
- * As soon as ports are there, what is behind many keeps vswitchd busy, and for long without flows; and a port that has a VLAN
- * is to be kept to it from the beginning. The flows of a few others take no time, and go out together with their rows.
- */
-function needFlowsFirst(ports: readonly MadePort[]): boolean {
-  return ports.length > MOST_AT_ONCE || ports.some(({ wiring }) => !hasSlotFlow(wiring))
 }
 
 /** Writes the rows of those whose slots have none that say it; `added`: those that had none at all. */
