@@ -3,14 +3,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
-import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
-import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { onOwnOvs } from '../support/on-own-ovs.js'
+import type { PrivateOvs } from '../support/ovs.js'
 import { portsOf } from '../support/plugged.js'
 import { run } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 import { megabyteEachWay, pings } from '../support/traffic.js'
-import { leavingNothing } from '../support/world.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'socat') ? test : test.skip
 const target = (number: number) => ({ netns: `/run/netns/target${number}` })
@@ -140,23 +139,10 @@ ovsTest(
 test.run()
 
 /** A vswitch `ovs0` on an Open vSwitch of the test's own, and so many namespaces target1, target2, … */
-async function onOvs(targets: number, body: (vswitch: Vswitch) => Promise<void>): Promise<void> {
-  await leavingNothing(async () => {
-    ovs = await startOvs({ tcp: true })
-    const host = await Host.open({ ovsdb: ovs.ovsdb })
-    const names = Array.from({ length: targets }, (_, at) => `target${at + 1}`)
-    await host.kernel.createNamespaces(names)
-    try {
-      const create = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' } as const
-      await body(await host.createVswitch(create))
-      await host.deleteVswitch('ovs0')
-    } finally {
-      await host.kernel.deleteNamespaces(names)
-      await host.close()
-      await ovs.stop()
-      // An ovs-vswitchd that was killed leaves its own interfaces.
-      await removeLeftDatapath('ovs0')
-    }
+function onOvs(targets: number, body: (vswitch: Vswitch) => Promise<void>): Promise<void> {
+  return onOwnOvs({ targets, tcp: true }, (laid) => {
+    ovs = laid.ovs
+    return body(laid.vswitch)
   })
 }
 

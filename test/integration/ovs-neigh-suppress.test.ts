@@ -5,15 +5,15 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
-import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
+import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
-import { type PrivateOvs, startOvs } from '../support/ovs.js'
+import { onOwnOvs } from '../support/on-own-ovs.js'
+import type { PrivateOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
 import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { answers, megabyteEachWay, pings } from '../support/traffic.js'
-import { leavingNothing } from '../support/world.js'
 
 const ovsTest = needs('root', 'openvswitch', 'iproute2', 'ping', 'tcpdump', 'socat') ? test : test.skip
 const target = (number: number) => ({ netns: `/run/netns/target${number}` })
@@ -225,27 +225,14 @@ async function plugThree(vswitch: Vswitch): Promise<void> {
   portsOf(await vswitch.plugAll([1, 2, 3].map((slot) => ({ target: target(slot), slot }))))
 }
 
-/** A vswitch `ovs0` on an Open vSwitch of the test's own, and so many namespaces target1, target2, … */
-async function onOvs(
+function onOvs(
   targets: number,
   neighSuppress: boolean,
   body: (vswitch: Vswitch, host: Host) => Promise<void>,
 ): Promise<void> {
-  await leavingNothing(async () => {
-    ovs = await startOvs({})
-    const host = await Host.open({ ovsdb: ovs.ovsdb })
-    const names = Array.from({ length: targets }, (_, at) => `target${at + 1}`)
-    await host.kernel.createNamespaces(names)
-    try {
-      const create = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, subnet: '10.0.0.254/24' } as const
-      await body(await host.createVswitch({ ...create, neighSuppress }), host)
-    } finally {
-      await host.deleteVswitch('ovs0')
-      await host.kernel.deleteNamespaces(names)
-      await host.close()
-      await ovs.stop()
-      await removeLeftDatapath('ovs0')
-    }
+  return onOwnOvs({ targets, create: { neighSuppress } }, (laid) => {
+    ovs = laid.ovs
+    return body(laid.vswitch, laid.host)
   })
 }
 

@@ -29,23 +29,30 @@ export async function onVswitch(
   options: OnVswitchOptions,
   body: (laid: Laid) => Promise<void>,
 ): Promise<void> {
-  await withHost(async (host) => {
-    const names = Array.from({ length: options.targets ?? 2 }, (_, at) => `target${at + 1}`)
-    const processes: TargetProcess[] = []
-    const startProcess = async () => {
-      const target = await targetProcess()
-      processes.push(target)
-      return target
-    }
-    const namespaces = await host.kernel.createNamespaces(names)
-    try {
-      const vswitch = await host.createVswitch({ name: 'br0', subnet: '10.0.0.254/24', ...options.create })
-      await body({ host, vswitch, targets: namespaces.map(({ path }) => path), startProcess })
-    } finally {
-      const vswitches = await host.vswitches()
-      await Promise.all(vswitches.map(({ name }) => host.deleteVswitch(name)))
-      await host.kernel.deleteNamespaces(names)
-      for (const target of processes) await target.stop()
-    }
-  }, options)
+  await withHost((host) => lay(host, options, body), options)
+}
+
+/** The same with a host that is there, and without looking for what is left. */
+export async function lay(
+  host: Host,
+  options: Pick<OnVswitchOptions, 'create' | 'targets'>,
+  body: (laid: Laid) => Promise<void>,
+): Promise<void> {
+  const names = Array.from({ length: options.targets ?? 2 }, (_, at) => `target${at + 1}`)
+  const processes: TargetProcess[] = []
+  const startProcess = async () => {
+    const target = await targetProcess()
+    processes.push(target)
+    return target
+  }
+  const namespaces = await host.kernel.createNamespaces(names)
+  try {
+    const vswitch = await host.createVswitch({ name: 'br0', subnet: '10.0.0.254/24', ...options.create })
+    await body({ host, vswitch, targets: namespaces.map(({ path }) => path), startProcess })
+  } finally {
+    const vswitches = await host.vswitches()
+    await Promise.all(vswitches.map(({ name }) => host.deleteVswitch(name)))
+    await host.kernel.deleteNamespaces(names)
+    for (const target of processes) await target.stop()
+  }
 }
