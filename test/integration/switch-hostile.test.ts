@@ -1,34 +1,19 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DatagramSocket } from '../../src/kernel/datagram-socket.js'
 import type { VdeConnection } from '../../src/vde/connection.js'
 import { encodeRequest } from '../../src/vde/handshake.js'
-import { startSwitch } from '../../src/vde/switch-process.js'
 import {
   controlAnswers,
   nextFrame,
   plugIn,
-  plugTap,
   type TestEcdockSwitch,
   withEcdockSwitch,
 } from '../support/ecdock-switch.js'
-import { namedNamespace } from '../support/netns.js'
 import { patience } from '../support/patience.js'
 import { run, waitUntil } from '../support/process.js'
 import { bindRaw, exchange, plugRaw } from '../support/raw-client.js'
@@ -38,7 +23,6 @@ import { BROADCAST, frameOf } from '../support/vde.js'
 import { leavingNothing } from '../support/world.js'
 
 const hostileTest = needs('root', 'vde') ? test : test.skip
-const NOBODY = ['--reuid=65534', '--regid=65534', '--clear-groups']
 const ONE = '52:00:0a:00:00:01'
 const TWO = '52:00:0a:00:00:02'
 const ABSENT = '52:00:0a:00:00:09'
@@ -231,156 +215,6 @@ hostileTest('a port takes 64 clients, and no more', () =>
     await Promise.all(clients.map((client) => client.close()))
   }),
 )
-
-hostileTest('it has no capabilities, cannot get any, and has a filter of system calls', () =>
-  onSwitch(async ({ pid }) => {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
-      assert.match(status, new RegExp(`^${set}:\\t0+$`, 'm'))
-    }
-    assert.match(status, /^NoNewPrivs:\t1$/m)
-    for (const thread of readdirSync(`/proc/${pid}/task`)) {
-      assert.match(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'), /^Seccomp:\t2$/m)
-    }
-  }),
-)
-
-hostileTest('it has less than 4 MB in memory with 100 idle ports', () =>
-  onSwitch(async ({ pid, control, dir }) => {
-    const clients = await Promise.all(Array.from({ length: 50 }, () => plugIn(dir)))
-    const netns = await namedNamespace('taps')
-    for (let port = 101; port <= 150; ++port) await plugTap(control, netns.path, port, [], `tap${port}`)
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    assert.ok(Number(kilobytes) < 4096, `${kilobytes} kB`)
-    await Promise.all(clients.map((client) => client.close()))
-    await netns.remove()
-  }),
-)
-
-hostileTest("a directory that is not a switch's alone is refused, and stays as it was", () =>
-  leavingNothing(async () => {
-    const home = mkdtempSync(join(tmpdir(), 'switch-'))
-    chmodSync(home, 0o755)
-    const control = join(home, 'control')
-    writeFileSync(join(home, 'letter'), 'mine')
-    const files = await refusal(startSwitch({ dir: home, control }), 'VDE_START_FAILED')
-    assert.match(files.message, /holds something else, letter/)
-    assert.is(statSync(home).mode & 0o7777, 0o755)
-    rmSync(join(home, 'letter'))
-    chmodSync(home, 0o1777)
-    const shared = await refusal(startSwitch({ dir: home, control }), 'VDE_START_FAILED')
-    assert.match(shared.message, /shared by all users/)
-    assert.is(statSync(home).mode & 0o7777, 0o1777)
-    rmSync(home, { recursive: true })
-  }),
-)
-
-hostileTest("a client of another user is let in by the mode, with its own sockets and nobody else's", () =>
-  forEverybody(async ({ dir, home }) => {
-    const path = join(home, 'roots')
-    const socket = bindRaw(path)
-    const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
-    assert.is(await asNobody(dir, request), 'closed\n')
-    socket.close()
-    await crossesFrom(NOBODY, dir)
-  }),
-)
-
-hostileTest('clients whose sockets are in a file system that hangs hold up no other user', () =>
-  forEverybody(async ({ dir, home, pid }) => {
-    const hanging = join(home, 'hanging')
-    mkdirSync(hanging)
-    // A FUSE that nobody answers for.
-    const options = 'fd=5,rootmode=40000,user_id=0,group_id=0,allow_other'
-    const script = `exec 5<>/dev/fuse; mount -i -t fuse -o ${options} none ${hanging} && echo mounted && read end; umount -l ${hanging}`
-    const fuse = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const unmounted = once(fuse, 'close')
-    await once(fuse.stdout, 'data')
-    const request = encodeRequest({
-      version: 3,
-      port: undefined,
-      path: join(hanging, 'socket'),
-      description: '',
-    })
-    const descriptors = () => readdirSync(`/proc/${pid}/fd`).length
-    const before = descriptors()
-    const refused = Array.from({ length: 8 }, () => asNobody(dir, request))
-    const settled = Promise.all(refused)
-    await waitUntil('some of them wait', () => descriptors() >= before + 3)
-    await crossesFrom(['--reuid=65533', '--regid=65533', '--clear-groups'], dir)
-    assert.equal(await settled, Array(8).fill('closed\n'))
-    fuse.stdin.end()
-    await unmounted
-  }),
-)
-
-hostileTest('clients of one other user that come at the same time are all plugged in', () =>
-  forEverybody(async ({ dir }) => {
-    const start = () =>
-      spawn('setpriv', [...NOBODY, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
-    const plugs = Array.from({ length: 20 }, start)
-    const gone = plugs.map((plug) => once(plug, 'close'))
-    const pluggedIn = () => readdirSync(dir).filter((name) => /^[\da-f]{3}\./.test(name)).length
-    await waitUntil('all are plugged in', () => pluggedIn() === plugs.length)
-    for (const plug of plugs) plug.kill('SIGKILL')
-    await Promise.all(gone)
-  }),
-)
-
-hostileTest('when its usher has ended, another one takes its place', () =>
-  forEverybody(async ({ dir, pid }) => {
-    const usher = childOf(childOf(pid))
-    process.kill(usher, 'SIGKILL')
-    await waitUntil('there is another one', () => ![0, usher].includes(childOf(childOf(pid))))
-    await crossesFrom(NOBODY, dir)
-    const [watching, another] = [childOf(pid), childOf(childOf(pid))]
-    process.kill(watching, 'SIGKILL')
-    await waitUntil('the other one has ended with it', () => !existsSync(`/proc/${another}/fd/3`))
-  }),
-)
-
-hostileTest('when nobody is left to start an usher, other users are refused, and the rest goes on', () =>
-  forEverybody(async ({ dir, pid, home }) => {
-    await crossesFrom(NOBODY, dir)
-    process.kill(childOf(pid), 'SIGKILL')
-    const path = join(home, 'absent')
-    const request = encodeRequest({ version: 3, port: undefined, path, description: '' })
-    assert.is(await asNobody(dir, request), 'closed\n')
-    await exchange(dir)
-  }),
-)
-
-function forEverybody(body: (sw: TestEcdockSwitch) => Promise<void>): Promise<void> {
-  return leavingNothing(() => withEcdockSwitch(body, ['-m', '666'], '/run/ecdock-fast'))
-}
-
-/** What becomes of the request of a client who is nobody: "accepted", "closed". */
-function asNobody(dir: string, request: Buffer): Promise<string> {
-  const program = `const s=require('net').connect(${JSON.stringify(join(dir, 'ctl'))},()=>s.write(Buffer.from('${request.toString('hex')}','hex')));
-    s.on('data',()=>console.log('accepted'));s.on('close',()=>console.log('closed'))`
-  return run('setpriv', [...NOBODY, process.execPath, '-e', program])
-}
-
-/** Plugs vde_plug in as another user, and lets a frame of it arrive. */
-async function crossesFrom(user: readonly string[], dir: string): Promise<void> {
-  const one = await plugIn(dir, { port: 9 })
-  const plug = spawn('setpriv', [...user, 'vde_plug', dir], { stdio: ['pipe', 'ignore', 'ignore'] })
-  const gone = once(plug, 'close')
-  await waitUntil('vde_plug is plugged in', () => readdirSync(dir).some((name) => name.startsWith('001.')))
-  const frame = frameOf(BROADCAST, ONE, 'from another'.padEnd(50))
-  plug.stdin.write(Buffer.concat([Buffer.from([0, frame.length]), frame]))
-  assert.equal(await nextFrame(one), frame)
-  plug.kill('SIGKILL')
-  await gone
-  await one.close()
-}
-
-/** The only process that this one has started; 0 when there is none. */
-function childOf(pid: number): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  assert.is(children.length, 1)
-  return Number(children[0])
-}
 
 /** Of the process's first thread, in ns. */
 function processorTime(pid: number): number {
