@@ -33,29 +33,31 @@ class Executor {
   Result<int> ifindex(const std::string& netns, const std::string& name);
   std::string resolved(const std::string& name) const;
   Result<netlink::LinkSettings> settings(const LinkEnd& end);
-  Result<netlink::LinkSettings> add_veth(Place& where, const LinkEnd& primary, const netlink::VethPeer& peer);
+  std::string filled(std::string text) const;
+  Status await_switches();
+  Status undo_link(const std::string& netns, const MadeLink& made);
+  void undo_all();
 
+  // link_steps.cpp
   Status step(const AddVeth& step);
   Status step(const AddTap& step);
   Status step(const AdoptLink& step);
   Status step(const AddBridge& step);
   Status step(const SetLink& step);
-  Status step(const AddAddress& step);
-  Status step(const AddRoute& step);
   Status step(const DisableTxChecksum& step);
-  Status step(const SetSysctl& step);
-  Status step(const AddNamespace& step);
   Status step(const AwaitReady& step);
-  Status step(const AnnounceAddresses& step);
+  Result<netlink::LinkSettings> add_veth(Place& where, const LinkEnd& primary, const netlink::VethPeer& peer);
+  Result<Fd> open_tap(const AddTap& step, const std::string& name, const netlink::LinkSettings& settings);
+
+  // namespace_steps.cpp
+  Status step(const AddNamespace& step);
   Status step(const CheckVacant& step);
   Status step(const CheckAlive& step);
-
+  Status step(const SetSysctl& step);
+  Status step(const AddAddress& step);
+  Status step(const AddRoute& step);
+  Status step(const AnnounceAddresses& step);
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
-  Result<Fd> open_tap(const AddTap& step, const std::string& name, const netlink::LinkSettings& settings);
-  std::string filled(std::string text) const;
-  Status await_switches();
-  Status undo_link(const std::string& netns, const MadeLink& made);
-  void undo_all();
 
   std::map<std::string, Place> places_;
   std::optional<LinkEnd> primary_;  // of the last pair that was made: its place is a vswitch's

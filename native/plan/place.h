@@ -14,6 +14,9 @@
 
 namespace ecdock::plan {
 
+// What every namespace has.
+inline constexpr char kLoopback[] = "lo";
+
 // What there is in a namespace: its links, without statistics, and their addresses.
 struct Survey {
   std::chrono::steady_clock::time_point begun;
