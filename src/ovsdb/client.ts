@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { EcdockError } from '../errors.js'
 import { Pending } from '../pending.js'
+import { DATABASE } from './columns.js'
 import { type Connection, remainingMs } from './connection.js'
 import type { TlsOptions } from './dial.js'
 import { parseEndpoints } from './endpoint.js'
@@ -11,7 +12,6 @@ import { Monitors, type ReplicaMonitor } from './monitors.js'
 import { mutate, type Operation, select } from './operations.js'
 import type { Columns, Replica } from './replica.js'
 import { decodeRows, type OperationResult, parseDatabases, parseResults, parseSchema } from './result.js'
-import { DATABASE } from './schema.js'
 import { ServerWatch } from './server-watch.js'
 
 export interface OvsdbOptions {

@@ -1,4 +1,5 @@
-import { COLUMNS, type ImmutableColumns, type TableName, type Tables } from './schema.js'
+import { COLUMNS } from './columns.js'
+import type { ImmutableColumns, TableName, Tables } from './schema.js'
 import {
   type ColumnType,
   encodeSet,
