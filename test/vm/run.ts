@@ -3,7 +3,8 @@
  * `npm run test:vm` runs all that depend on these, `npm run test:vm -- ovs` those whose name holds each of the words.
  * Closes with a line that is exactly `N passed, N failed, N skipped`.
  *
- * --timeout SECONDS    for everything; default 1200
+ * --timeout SECONDS    for each machine; default 1200
+ * --machines N         how many share the tests at a time, each with one processor; default 2
  */
 import { readdirSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -42,15 +43,16 @@ const KERNEL_MATTERS = new Set([
   'vde-vswitch',
 ])
 
-/** Each has one processor; the machine that counts has two. */
-const MACHINES = 2
-
 const CLOSING = /^\d+ passed, \d+ failed, \d+ skipped$/
 const ONE_FAILED: Counts = { passed: 0, failed: 1, skipped: 0 }
 
 const { values, positionals: words } = parseArgs({
   allowPositionals: true,
-  options: { timeout: { type: 'string', default: '1200' } },
+  options: {
+    timeout: { type: 'string', default: '1200' },
+    // The machine that counts has two cores.
+    machines: { type: 'string', default: '2' },
+  },
 })
 
 const directory = await mkdtemp(join(tmpdir(), 'ecdock-vm-'))
@@ -87,7 +89,8 @@ async function runOn(kernel: StockKernel): Promise<void> {
     dealtOut(tests).map((some, number) => runInMachine(kernel, accelerated, some, String(number))),
   )
   const seconds = ((performance.now() - begin) / 1000).toFixed(0)
-  console.log(`\nLinux ${kernel.release} in QEMU, ${all.length} machines, on for ${seconds} s`)
+  const machines = all.length === 1 ? 'one machine' : `${all.length} machines`
+  console.log(`\nLinux ${kernel.release} in QEMU, ${machines}, on for ${seconds} s`)
   close(total(all))
 }
 
@@ -127,8 +130,9 @@ async function runInMachine(
 function dealtOut(tests: readonly string[]): string[][] {
   const size = (test: string) => statSync(join(dist, test)).size
   const sorted = [...tests].sort((one, other) => size(other) - size(one))
-  const deals = Array.from({ length: MACHINES }, (_, machine) =>
-    sorted.filter((_, at) => at % MACHINES === machine),
+  const machines = Number(values.machines)
+  const deals = Array.from({ length: machines }, (_, machine) =>
+    sorted.filter((_, at) => at % machines === machine),
   )
   return deals.filter((deal) => deal.length > 0)
 }
