@@ -1,8 +1,13 @@
 import * as assert from 'uvu/assert'
 import { inside } from './netns.js'
 
-const SYSCTLS =
-  'cd /proc/sys/net && grep -rs "" ipv4/conf ipv6/conf --exclude=stable_secret --exclude-dir=all | sort'
+/** Few programs, as each takes its time where a processor is emulated. */
+const SHOW = `
+printf '%s\\n' 'address show' 'route show table all' | ip -json -details -batch - || exit
+cd /proc/sys/net || exit
+# Not all of them can be read.
+grep -rs "" ipv4/conf ipv6/conf --exclude=stable_secret --exclude-dir=all || true
+`
 
 /** What the kernel changes by itself as time goes by. */
 const RESTLESS_FLAGS = ['NO-CARRIER', 'LOWER_UP']
@@ -13,16 +18,10 @@ const RESTLESS_FLAGS = ['NO-CARRIER', 'LOWER_UP']
  * kernel does by itself is not in them (timers, carriers, link-local addresses). `netns` is a path.
  */
 export async function picture(netns: string): Promise<string> {
-  const [addresses, routes, routes6, sysctls] = await Promise.all([
-    inside(netns, 'ip', ['-json', '-details', 'address', 'show']),
-    inside(netns, 'ip', ['-json', 'route', 'show', 'table', 'all']),
-    inside(netns, 'ip', ['-json', '-6', 'route', 'show', 'table', 'all']),
-    inside(netns, 'sh', ['-c', SYSCTLS]),
-  ])
-  const parts = [addresses, routes, routes6].map((text) =>
-    JSON.stringify(JSON.parse(text, atRest), undefined, 1),
-  )
-  return [...parts, sysctls].join('\n')
+  const shown = await inside(netns, 'sh', ['-c', SHOW])
+  const [links = '', routes = '', ...sysctls] = shown.split('\n')
+  const parts = [links, routes].map((text) => JSON.stringify(JSON.parse(text, atRest), undefined, 1))
+  return [...parts, ...sysctls.sort()].join('\n')
 }
 
 /** Throws when two pictures differ, and shows the lines that do. */
