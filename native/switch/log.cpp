@@ -72,7 +72,7 @@ void log_line(int priority, const std::string& text) {
     ++lost;
     return;
   }
-  if (lost > 0 && put_line(LOG_WARNING, std::to_string(lost) + " lines before this one are lost")) lost = 0;
+  if (lost > 0 && put_line(LOG_WARNING, "lines lost before this one: " + std::to_string(lost))) lost = 0;
   if (!put_line(priority, printable(text.substr(0, kMaxLine)))) ++lost;
 }
 

@@ -66,7 +66,7 @@ void loses_lines_and_says_so(int reading, int writing) {
     ecdock::vde::log_line(LOG_WARNING, "there is room again");
   }
   CHECK(drained(reading) ==
-        "ecdock-switch: 2 lines before this one are lost\n"
+        "ecdock-switch: lines lost before this one: 2\n"
         "ecdock-switch: there is room again\n");
   CHECK((fcntl(writing, F_GETFL) & O_NONBLOCK) == 0);
 }
