@@ -36,6 +36,7 @@ export type {
   PlugRoute,
   Port,
   PortSettings,
+  PortsOptions,
   UnplugOutcome,
   Vswitch,
   VswitchKind,

@@ -5,6 +5,9 @@ import type { World } from './world.js'
 export async function listVswitches(world: World, name: string | undefined): Promise<ListedVswitch[]> {
   const vswitches = name === undefined ? await world.vswitches() : [await world.vswitch(name)]
   return Promise.all(
-    vswitches.map(async (vswitch) => ({ ...vswitchDocument(vswitch), ports: await vswitch.ports() })),
+    vswitches.map(async (vswitch) => ({
+      ...vswitchDocument(vswitch),
+      ports: await vswitch.ports({ stranded: true }),
+    })),
   )
 }

@@ -42,6 +42,8 @@ export interface ForeignPorts {
 export interface PortPlaces {
   /** The ports by slot; that of one slot when it is given, at a cost that does not grow with the others. */
   ports(around: Surroundings, slot?: number): Promise<Port[]>
+  /** Ports that are in their targets, and that the switch, which runs, does not have. */
+  stranded?(around: Surroundings): Promise<Port[]>
   /** What the host's side of a slot's port is called; '' when nothing of it is on the host. */
   hostIfname(slot: number): string
   /** Slots that something is in, ours or not. */

@@ -1,13 +1,19 @@
 import { slotAddress } from '../addressing/slot.js'
 import type { Backend, Surroundings } from './backend.js'
 import type { PortRecord } from './record.js'
-import type { Port } from './vswitch.js'
+import type { Port, PortsOptions } from './vswitch.js'
 
 /** The vswitch's ports by slot, read from where they are and from what the switch itself remembers. */
-export async function readPorts(backend: Backend, around: Surroundings): Promise<Port[]> {
+export async function readPorts(
+  backend: Backend,
+  around: Surroundings,
+  options: PortsOptions = {},
+): Promise<Port[]> {
   const ports = await backend.places.ports(around)
-  const internal = await backend.internal?.ports(around)
-  return internal === undefined || internal.length === 0 ? ports : [...ports, ...internal].sort(bySlot)
+  const internal = (await backend.internal?.ports(around)) ?? []
+  const stranded = options.stranded === true ? await backend.places.stranded?.(around) : undefined
+  const others = [...internal, ...(stranded ?? [])]
+  return others.length === 0 ? ports : [...ports, ...others].sort(bySlot)
 }
 
 export function bySlot(a: Port, b: Port): number {

@@ -23,6 +23,7 @@ import type {
   PlugOutcome,
   PlugRequest,
   Port,
+  PortsOptions,
   UnplugOutcome,
   Vswitch,
   VswitchKind,
@@ -87,8 +88,8 @@ export class SlotSwitch implements Vswitch {
     return unplugAll(this.#backend, this.#around, slots, options)
   }
 
-  ports(): Promise<Port[]> {
-    return readPorts(this.#backend, this.#around)
+  ports(options: PortsOptions = {}): Promise<Port[]> {
+    return readPorts(this.#backend, this.#around, options)
   }
 
   port(slot: number): Promise<Port | undefined> {

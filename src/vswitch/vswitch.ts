@@ -149,6 +149,14 @@ export interface Port {
   ms?: number
 }
 
+export interface PortsOptions {
+  /**
+   * Kind `vde`: list those, too, whose taps are in their targets and not plugged into the switch, as `down`. All
+   * namespaces of the machine are looked into for them, which takes a fraction of a millisecond each. Default false.
+   */
+  stranded?: boolean
+}
+
 export interface Mirror {
   /** The interface on the host that the copies come out of. */
   to: string
@@ -189,7 +197,7 @@ export interface Vswitch {
   unplug(slot: number, options?: { signal?: AbortSignal }): Promise<void>
   unplugAll(slots: readonly number[], options?: BulkOptions<UnplugOutcome>): Promise<UnplugOutcome[]>
   /** The ports, read from the kernel (and OVSDB), by slot. */
-  ports(): Promise<Port[]>
+  ports(options?: PortsOptions): Promise<Port[]>
   /** The port in this slot, or undefined. */
   port(slot: number): Promise<Port | undefined>
   /**

@@ -1,4 +1,5 @@
 import { EcdockError } from '../../errors.js'
+import type { Port } from '../../vswitch/vswitch.js'
 import type { CommandSpec } from '../command.js'
 import { portText } from '../render/port.js'
 
@@ -12,8 +13,8 @@ export const inspect: CommandSpec<object> = {
     const slot = invocation.slot(argument)
     return invocation.withWorld(async (world) => {
       const vswitch = await invocation.vswitch(world)
-      // Of kind vde, one that is not plugged into its switch is found only among all.
-      const port = (await vswitch.port(slot)) ?? (await vswitch.ports()).find((each) => each.slot === slot)
+      const isHere = (each: Port) => each.slot === slot
+      const port = (await vswitch.port(slot)) ?? (await vswitch.ports({ stranded: true })).find(isHere)
       if (port === undefined) {
         throw new EcdockError('SLOT_EMPTY', 'inspect', `slot ${slot} of ${vswitch.name} is empty`, {
           hint: '"ecdock-fast ls" shows what is plugged in.',

@@ -21,15 +21,16 @@ export function tapPlaces(places: Places): PortPlaces {
   const { backend, home } = places
   return {
     async ports(around, slot) {
-      // Before the switch is asked, so that what is being plugged in is hardly taken for what is not. To look for a
-      // single one would cost as much as for all.
-      const taps = slot === undefined ? await tapsAsFarAsSeen(around, backend()) : []
       const listed = await list(places, slot)
       if (listed === undefined) return await orphans(places, around, slot)
-      return [
-        ...listed.flatMap((port) => portFrom(backend(), around, port) ?? []),
-        ...notAmong(listed, taps).map((tap) => portWithoutSwitch(backend(), around, tap)),
-      ].sort(bySlot)
+      return listed.flatMap((port) => portFrom(backend(), around, port) ?? []).sort(bySlot)
+    },
+    async stranded(around) {
+      // Before the switch is asked, so that what is being plugged in is hardly taken for what is not.
+      const taps = await tapsAsFarAsSeen(around, backend())
+      const listed = await portsAt(home.control)
+      if (listed === undefined) return []
+      return notAmong(listed, taps).map((tap) => portWithoutSwitch(backend(), around, tap))
     },
     hostIfname: () => '',
     async full(around) {
