@@ -12,7 +12,7 @@ export const EFFORT: Effort = {
   bulk: [
     { ports: 1, rounds: 20, slowRounds: 5 },
     { ports: 10, rounds: 10, slowRounds: 3 },
-    { ports: 100, rounds: 5, slowRounds: 1 },
+    { ports: 100, rounds: 11, slowRounds: 1 },
     { ports: 400, rounds: 3, slowRounds: 1 },
   ],
 }
