@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Copies } from './copies.js'
 import { CpioArchive } from './cpio.js'
@@ -82,10 +82,12 @@ async function addPrograms(copies: Copies, built: readonly string[]): Promise<vo
   const programs = [process.execPath, ...[...PROGRAMS, 'busybox'].map(which)]
   for (const program of programs) copies.path(program)
   const libraries = await copies.libraries([...programs, ...built])
-  // iptables opens the ones by itself, libvdeplug, and with it vde_plug2tap, the others.
+  // iptables opens the ones by itself, libvdeplug, and with it vde_plug2tap, the others; they need libraries of their own.
   for (const directory of new Set(libraries.map(dirname))) {
     for (const opened of [join(directory, 'xtables'), join(directory, 'vdeplug')]) {
-      if (existsSync(opened)) copies.directory(opened, opened)
+      if (!existsSync(opened)) continue
+      copies.directory(opened, opened)
+      await copies.libraries(readdirSync(opened).map((file) => join(opened, file)))
     }
   }
   copies.directory('/usr/share/openvswitch', '/usr/share/openvswitch', (path) => path.endsWith('.ovsschema'))

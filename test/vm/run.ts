@@ -39,6 +39,7 @@ const KERNEL_MATTERS = new Set([
   'ovs-internal',
   'ovs-neigh-suppress',
   'plug-options',
+  'switch-taps',
   'vde-cable',
   'vde-vswitch',
 ])
