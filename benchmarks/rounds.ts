@@ -26,11 +26,14 @@ export interface Race {
 }
 
 const WARM_UP_ROUNDS = 50
+const BULK_WARM_UP_ROUNDS = 10
+/** Each of them has the largest number that is measured and is not above this. */
+const BULK_WARM_UP_PORTS = 100
 
 /** Lets all contestants do everything, in turns, so that the machine's drift hits all alike. */
 export async function race(effort: Effort, race: Race): Promise<void> {
   for (const contestant of race.contestants) await rehearse(race, contestant)
-  for (const contestant of race.contestants) await warmUp(race, contestant, effort.one.series)
+  for (const contestant of race.contestants) await warmUp(race, contestant, effort)
   await inTurns(effort.one, race, 'one by one', (contestant) => one(race, contestant, effort.one.series))
   await allInBulk(effort.bulk, race)
 }
@@ -75,12 +78,21 @@ async function rehearse({ kind, kernel, progress }: Race, contestant: Contestant
 }
 
 /** A program that has run for a few seconds has its code compiled and its caches filled, as a simulation's has. */
-async function warmUp({ kind, progress }: Race, contestant: Contestant, series: number): Promise<void> {
+async function warmUp(
+  { kind, progress }: Race,
+  contestant: Contestant,
+  { one, bulk }: Effort,
+): Promise<void> {
   if (contestant.slow) return
   progress(`${kind}: warming up ${contestant.name}`)
   for (let round = 0; round < WARM_UP_ROUNDS; round++) {
-    for (let slot = 1; slot <= series; slot++) await contestant.plug(slot)
-    await contestant.unplugAll(series)
+    for (let slot = 1; slot <= one.series; slot++) await contestant.plug(slot)
+    await contestant.unplugAll(one.series)
+  }
+  const ports = Math.max(...bulk.map((row) => row.ports).filter((count) => count <= BULK_WARM_UP_PORTS))
+  for (let round = 0; round < BULK_WARM_UP_ROUNDS; round++) {
+    await contestant.plugAll(ports)
+    await contestant.unplugAll(ports)
   }
 }
 
