@@ -68,10 +68,12 @@ void DatagramEndpoint::send(std::span<Frame> frames) {
     }
   }
   send_whole();
+  mind_pace();
 }
 
 void DatagramEndpoint::receive() {
   static std::array<Frame, kBatch> frames;
+  mind_pace();
   const int count = batch().receive(fd());
   // An error, such as that the client has connected its socket anew, is told once and means no more.
   if (count <= 0) return;

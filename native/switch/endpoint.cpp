@@ -153,8 +153,12 @@ Endpoint::Written Endpoint::write_frames(std::span<const iovec> frames) {
   return written;
 }
 
-void Endpoint::update() {
-  loop_.change(fd_.get(), (reading_ ? EPOLLIN : 0U) | (writing_ ? EPOLLOUT : 0U), *this);
+void Endpoint::update() { loop_.change(fd_.get(), events(), *this); }
+
+void Endpoint::mind_pace() {
+  const bool dense = pace_.dense(counters_.rx_packets + counters_.tx_packets, loop_.now());
+  if (dense == followed_ || stopped()) return;
+  followed_ = dense ? loop_.follow(fd_.get(), events(), *this) : !loop_.unfollow(fd_.get(), *this);
 }
 
 void Endpoint::yield_to_congestion() {

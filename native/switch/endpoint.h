@@ -13,6 +13,7 @@
 #include "switch/event_loop.h"
 #include "switch/forwarding_table.h"
 #include "switch/frame.h"
+#include "switch/pace.h"
 #include "switch/segmenter.h"
 #include "switch/transmit_queue.h"
 
@@ -117,10 +118,15 @@ class Endpoint : public Watcher {
   // for one that takes nothing at all: nobody waits for that.
   void yield_to_congestion();
 
+  // To be called after frames have passed, and with none now and then: has the loop follow it while its
+  // traffic is dense.
+  void mind_pace();
+
  private:
   void queue(std::span<const iovec> parts, size_t payload, size_t packets);
   void count_sent(size_t payload, size_t packets = 1);
   void flush();
+  uint32_t events() const { return (reading_ ? EPOLLIN : 0U) | (writing_ ? EPOLLOUT : 0U); }
   void update();
   void hold_back(Endpoint& source);
   void let_go();
@@ -131,6 +137,8 @@ class Endpoint : public Watcher {
   Identity identity_;
   Counters counters_;
   TransmitQueue queue_;
+  Pace pace_;
+  bool followed_ = false;
   bool asked_ = false;  // a frame was sent, and none has come since
   bool writing_ = false;
   bool reading_ = true;

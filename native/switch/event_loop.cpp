@@ -1,5 +1,6 @@
 #include "switch/event_loop.h"
 
+#include <sched.h>
 #include <time.h>
 
 #include <algorithm>
@@ -15,12 +16,21 @@ int64_t nanoseconds() {
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+// For how long only those are told that are followed, in ns.
+constexpr int64_t kTurns = 20'000;
+
+// When there are more than a cpu_set_t holds, the call fails.
+bool has_one_processor() {
+  cpu_set_t processors;
+  return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<EventLoop>> EventLoop::open() {
   Fd epoll(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return Error::from_errno("epoll_create1", errno);
-  auto loop = std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll)));
+  auto loop = std::unique_ptr<EventLoop>(new EventLoop(std::move(epoll), has_one_processor()));
   loop->look_at_clock();
   return loop;
 }
@@ -32,15 +42,54 @@ Status EventLoop::add(int fd, uint32_t events, Watcher& watcher) {
 }
 
 void EventLoop::change(int fd, uint32_t events, Watcher& watcher) {
+  if (Followed* const one = followed(watcher)) {
+    one->events = events;
+    return;
+  }
   epoll_event event{.events = events, .data = {.ptr = &watcher}};
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
 void EventLoop::remove(int fd, Watcher& watcher) {
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  if (Followed* const one = followed(watcher)) {
+    one->watcher = nullptr;
+  } else {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  }
   for (int i = told_; i < ready_; ++i) {
     if (events_[i].data.ptr == &watcher) events_[i].data.ptr = nullptr;
   }
+}
+
+bool EventLoop::follow(int fd, uint32_t events, Watcher& watcher) {
+  if (alone_ || epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) < 0) return false;
+  followed_.push_back({events, &watcher});
+  return true;
+}
+
+bool EventLoop::unfollow(int fd, Watcher& watcher) {
+  Followed* const one = followed(watcher);
+  if (!add(fd, one->events, watcher).ok()) return false;
+  one->watcher = nullptr;
+  return true;
+}
+
+EventLoop::Followed* EventLoop::followed(const Watcher& watcher) {
+  const auto found = std::find_if(followed_.begin(), followed_.end(),
+                                  [&watcher](const Followed& one) { return one.watcher == &watcher; });
+  return found == followed_.end() ? nullptr : &*found;
+}
+
+// Many times before the kernel is asked for the others, which costs as much as a frame. Those that are told
+// may add and remove some.
+void EventLoop::tell_followed() {
+  do {
+    for (size_t i = 0; i < followed_.size(); ++i) {
+      const Followed one = followed_[i];
+      if (one.watcher != nullptr && one.events != 0) one.watcher->on_ready(one.events);
+    }
+    std::erase_if(followed_, [](const Followed& one) { return one.watcher == nullptr; });
+  } while (!followed_.empty() && nanoseconds() - now_ < kTurns);
 }
 
 void EventLoop::retire(std::unique_ptr<Watcher> watcher) { retired_.push_back(std::move(watcher)); }
@@ -65,6 +114,7 @@ void EventLoop::run() {
       if (event.data.ptr != nullptr) static_cast<Watcher*>(event.data.ptr)->on_ready(event.events);
     }
     ready_ = told_ = 0;
+    tell_followed();
     call_timers();
     retired_.clear();
   }
@@ -75,18 +125,19 @@ int EventLoop::wait() {
   const int64_t begin = nanoseconds();
   int64_t waited = 0;
   int ready = 0;
-  if (eagerness_.worth_a_look()) {
+  if (followed_.empty() && eagerness_.worth_a_look(begin)) {
     do {
       ready = epoll_wait(epoll_.get(), events_.data(), kBatch, 0);
       waited = nanoseconds() - begin;
     } while (ready == 0 && waited < Eagerness::kLook);
-    if (ready == 0) eagerness_.looked_in_vain();
+    if (ready == 0) eagerness_.looked_in_vain(waited);
   }
   if (ready == 0) {
-    ready = epoll_wait(epoll_.get(), events_.data(), kBatch, timeout());
+    ready = epoll_wait(epoll_.get(), events_.data(), kBatch, followed_.empty() ? timeout() : 0);
     waited = nanoseconds() - begin;
   }
   eagerness_.waited(waited);
+  now_ = begin + waited;
   return ready;
 }
 

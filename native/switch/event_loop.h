@@ -33,6 +33,13 @@ class EventLoop {
   // To be called before the descriptor is closed. The watcher hears nothing any more.
   void remove(int fd, Watcher& watcher);
 
+  // From here on the watcher is told in every turn of what it waits for, whether it is there or not, and the
+  // loop does not sleep. For descriptors that always have something (pace.h); they have to have been added.
+  // False, and nothing is different, where the process has one processor only.
+  bool follow(int fd, uint32_t events, Watcher& watcher);
+  // Back to waiting. False, and it is still followed, when the kernel has no memory for that.
+  bool unfollow(int fd, Watcher& watcher);
+
   // Destroys a watcher when those that are being told have returned, which may be itself.
   void retire(std::unique_ptr<Watcher> watcher);
 
@@ -43,6 +50,9 @@ class EventLoop {
 
   // Seconds since the system was started, as of the latest events.
   uint32_t seconds() const { return static_cast<uint32_t>(now_ms_ / 1000); }
+
+  // In ns, as of the latest events; since when means nothing.
+  int64_t now() const { return now_; }
 
   // Counts the times that events were waited for.
   uint64_t round() const { return round_; }
@@ -57,7 +67,14 @@ class EventLoop {
   void stop() { running_ = false; }
 
  private:
-  explicit EventLoop(Fd epoll) : epoll_(std::move(epoll)) {}
+  struct Followed {
+    uint32_t events;
+    Watcher* watcher;  // none any more: nullptr
+  };
+
+  EventLoop(Fd epoll, bool alone) : epoll_(std::move(epoll)), alone_(alone) {}
+  Followed* followed(const Watcher& watcher);
+  void tell_followed();
   void look_at_clock();
   int timeout() const;
   int wait();
@@ -66,9 +83,12 @@ class EventLoop {
   static constexpr int kBatch = 64;
 
   Fd epoll_;
+  const bool alone_;  // on one processor, with all others
+  std::vector<Followed> followed_;
   bool running_ = true;
   uint64_t round_ = 0;
   Eagerness eagerness_;
+  int64_t now_ = 0;
   int64_t now_ms_ = 0;
   std::array<epoll_event, kBatch> events_{};
   int told_ = 0;   // of events_

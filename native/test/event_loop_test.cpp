@@ -1,0 +1,99 @@
+#include "switch/event_loop.h"
+
+#include <doctest/doctest.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <functional>
+
+using ecdock::Fd;
+using ecdock::vde::EventLoop;
+using ecdock::vde::Watcher;
+
+namespace {
+
+struct Counting : Watcher {
+  void on_ready(uint32_t events) override {
+    last = events;
+    ++told;
+    then();
+  }
+
+  int told = 0;
+  uint32_t last = 0;
+  std::function<void()> then = [] {};
+};
+
+struct Pair {
+  Pair() {
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0);
+    near = Fd(ends[0]);
+    far = Fd(ends[1]);
+  }
+  Fd near;
+  Fd far;
+};
+
+bool one_processor() {
+  cpu_set_t processors;
+  return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "what is followed is told in every turn of what it waits for, and afterwards only of what is there") {
+  if (one_processor()) return;
+  auto opened = EventLoop::open();
+  REQUIRE(opened.ok());
+  EventLoop& loop = *opened.value();
+  Pair pair;
+  Counting watcher;
+  REQUIRE(loop.add(pair.near.get(), EPOLLIN, watcher).ok());
+  REQUIRE(loop.follow(pair.near.get(), EPOLLIN, watcher));
+  watcher.then = [&] {
+    if (watcher.told == 5) loop.change(pair.near.get(), EPOLLIN | EPOLLOUT, watcher);
+    if (watcher.told < 10) return;
+    CHECK(watcher.last == (EPOLLIN | EPOLLOUT));
+    loop.change(pair.near.get(), EPOLLIN, watcher);
+    REQUIRE(loop.unfollow(pair.near.get(), watcher));
+    watcher.then = [&] { loop.stop(); };
+  };
+  // Nothing has come, so that only this ends the second part.
+  loop.after(30, [&] {
+    CHECK(watcher.told == 10);
+    REQUIRE(send(pair.far.get(), "x", 1, 0) == 1);
+  });
+  loop.run();
+  CHECK(watcher.told == 11);
+  CHECK(watcher.last == EPOLLIN);
+  loop.remove(pair.near.get(), watcher);
+}
+
+TEST_CASE("others are told, and timers called, while a descriptor is followed; one that is removed is not") {
+  if (one_processor()) return;
+  auto opened = EventLoop::open();
+  REQUIRE(opened.ok());
+  EventLoop& loop = *opened.value();
+  Pair dense;
+  Pair seldom;
+  Counting followed;
+  Counting other;
+  REQUIRE(loop.add(dense.near.get(), EPOLLIN, followed).ok());
+  REQUIRE(loop.add(seldom.near.get(), EPOLLIN, other).ok());
+  REQUIRE(loop.follow(dense.near.get(), EPOLLIN, followed));
+  int told = 0;
+  other.then = [&] {
+    loop.remove(dense.near.get(), followed);
+    loop.remove(seldom.near.get(), other);
+    told = followed.told;
+    loop.after(30, [&] { loop.stop(); });
+  };
+  loop.after(5, [&] { REQUIRE(send(seldom.far.get(), "x", 1, 0) == 1); });
+  loop.run();
+  CHECK(other.told == 1);
+  CHECK(told > 0);
+  CHECK(followed.told == told);
+}
