@@ -99,15 +99,18 @@ export class Plugging {
    * the kernel need not wait for Node; and while it makes interfaces, the switch takes in those that are made.
    */
   async #makeAndConnect(admitted: readonly Admitted[], again: Item[]): Promise<void> {
-    const connecting: Promise<void>[] = []
+    const connecting: Promise<PromiseSettledResult<void>[]>[] = []
     let before: Promise<unknown> | undefined
     for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
       const making = this.#make(admitted.slice(at, at + PLANS_A_CALL), again)
-      connecting.push(making.then((made) => this.#connect(made)))
-      await before
+      connecting.push(Promise.allSettled([making.then((made) => this.#connect(made))]))
+      await Promise.allSettled([before])
       before = making
     }
-    await Promise.all(connecting)
+    // The slots are kept until all that was begun has ended, whatever becomes of one.
+    for (const result of (await Promise.all(connecting)).flat()) {
+      if (result.status === 'rejected') throw result.reason
+    }
   }
 
   /** Makes the interfaces, in one native call; returns those that are made. */

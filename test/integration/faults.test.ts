@@ -283,7 +283,7 @@ faultTest('one of many targets dies half-way: the others are plugged in', () =>
 const MOMENTS: { ms?: number; done?: number }[] = [
   ...Array.from({ length: 11 }, (_, at) => ({ ms: 2 * at })),
   ...[30, 45, 65, 90].map((ms) => ({ ms })),
-  ...[1, 33, 64].map((done) => ({ done })),
+  ...[1, 50, 51, 99].map((done) => ({ done })),
 ]
 
 faultTest('aborting at any moment leaves a port whole, or nothing of it', () =>
@@ -291,7 +291,7 @@ faultTest('aborting at any moment leaves a port whole, or nothing of it', () =>
     for (const { ms, done } of MOMENTS) {
       const controller = new AbortController()
       let heard = 0
-      const requests = Array.from({ length: 90 }, () => ({ target: { netns: targets[0] ?? '' } }))
+      const requests = Array.from({ length: 140 }, () => ({ target: { netns: targets[0] ?? '' } }))
       const plugging = vswitch.plugAll(requests, {
         signal: controller.signal,
         onOutcome: () => {
@@ -306,7 +306,7 @@ faultTest('aborting at any moment leaves a port whole, or nothing of it', () =>
       const outcomes = await plugging
       const made = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.port.slot] : []))
       for (const outcome of outcomes) if (!outcome.ok) assert.is(outcome.error.code, 'CANCELLED')
-      if (done !== undefined) assert.ok(made.length >= done && made.length < 90, `${made.length} were made`)
+      if (done !== undefined) assert.ok(made.length >= done && made.length < 140, `${made.length} were made`)
 
       const ports = await vswitch.ports()
       assert.equal(

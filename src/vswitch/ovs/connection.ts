@@ -21,7 +21,7 @@ type Verdicts = Map<MadePort, EcdockError | undefined>
 
 /**
  * Connects ports to a bridge whose interfaces have just been made. A standing port is connected already; the rows of the
- * others are written, all in one transaction. One answer for each port.
+ * others are written, together with what else waits to be written. One answer for each port.
  */
 export async function connect(
   ovs: OpenVswitch,
@@ -47,8 +47,8 @@ export async function connect(
     const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
     await Promise.race([settingFlows, setTimeout(firstMs, undefined, { ref: false })])
   }
-  const rows = await write(ovs, name, free, signal)
-  let flows = await settingFlows
+  const [rows, flowsSet] = await Promise.all([write(ovs, name, free, signal), settingFlows])
+  let flows = flowsSet
   const added = free.filter((port) => rows.added.has(port) && rows.verdicts.get(port) === undefined)
   // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
   if (added.length > 0 && ovs.flows(name).losses !== losses) {
