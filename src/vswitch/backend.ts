@@ -24,6 +24,9 @@ export interface MadePort {
   ifindex: number
 }
 
+/** What became of a port that was to go: an error when it could not be told whether it is there, undefined as `absent`. */
+export type PortRemoval = Removal | EcdockError | undefined
+
 /** What a switch keeps of a slot. */
 export interface KeptSlot {
   ofport?: number
@@ -54,10 +57,7 @@ export interface PortPlaces {
    * Takes away what is in these slots, as far as its record begins with the mark: at once. One outcome for each, in
    * order. Throws VSWITCH_NOT_FOUND when the vswitch is gone.
    */
-  remove(
-    around: Surroundings,
-    ports: readonly { slot: number; mark: string }[],
-  ): Promise<(Removal | undefined)[]>
+  remove(around: Surroundings, ports: readonly { slot: number; mark: string }[]): Promise<PortRemoval[]>
   /** Lets go of what is in a slot when its target is gone, and nobody can say more of it; true when it did. */
   dropGhost?(around: Surroundings, slot: number): Promise<boolean>
   /** Throws VSWITCH_NOT_FOUND when this slot's port could not be made, because the vswitch is gone. */

@@ -57,8 +57,8 @@ export async function takeDown(
   if (made.length === 0) return undefined
   const sides = made.map(({ wiring, port }) => ({ slot: wiring.slot, mark: filledAlias(wiring, port) }))
   try {
-    await backend.places.remove(around, sides)
-    return undefined
+    const removals = await backend.places.remove(around, sides)
+    return removals.find((removal) => removal instanceof EcdockError)
   } catch (error) {
     return asEcdockError(error, 'plug')
   }

@@ -55,7 +55,9 @@ async function unplugSome(
     const sides = slotsWanted.map((slot) => ({ slot, mark: portMark(backend.name, slot, backend.home) }))
     const removals = await backend.places.remove(around, sides)
     for (const [at, slot] of slotsWanted.entries()) {
-      if (removals[at] !== 'deleted') refused.set(slot, empty(backend, slot, removals[at] === 'foreign'))
+      const removal = removals[at]
+      if (removal instanceof EcdockError) refused.set(slot, removal)
+      else if (removal !== 'deleted') refused.set(slot, empty(backend, slot, removal === 'foreign'))
     }
   } catch (error) {
     for (const slot of wanted) refused.set(slot, asEcdockError(error, 'unplug'))

@@ -3,15 +3,13 @@ import { existsSync, mkdirSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cleanup } from '../../src/cleanup/cleanup.js'
 import { EcdockError } from '../../src/errors.js'
 import { Host } from '../../src/host.js'
 import { DirectoryLock } from '../../src/kernel/directory-lock.js'
 import { connect } from '../../src/vde/connection.js'
 import { findSwitch, startSwitch } from '../../src/vde/switch-process.js'
-import { homeOf, readRecord, type VdeRecord } from '../../src/vswitch/vde/home.js'
+import { homeOf } from '../../src/vswitch/vde/home.js'
 import { switchOptions } from '../../src/vswitch/vde/mending.js'
-import { markedTaps } from '../../src/vswitch/vde/taps.js'
 import { listVdes } from '../../src/vswitch/vde/vswitches.js'
 import { plugTap, withEcdockSwitch } from '../support/ecdock-switch.js'
 import { type Job, LIBRARY_PROGRAM, type Report } from '../support/library-program.js'
@@ -233,48 +231,6 @@ vdeTest('a switch that is started again while its vswitch is deleted is gone wit
     }
   }),
 )
-
-vdeTest('a namespace that ends while taps are looked for has none', () =>
-  onVde(1, async ({ host, vswitch, targets, startProcess }) => {
-    await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 1 })
-    const ending = await startProcess()
-    const links = async (netns: string) => {
-      if (netns === ending.netns) await ending.stop()
-      return await host.kernel.links(netns)
-    }
-    const taps = await markedTaps({ ...host.kernel, links }, await recordOf('vde0'))
-    assert.equal(
-      taps.map(({ record }) => record.slot),
-      [1],
-    )
-    assert.not(existsSync(ending.netns))
-  }),
-)
-
-vdeTest('a namespace that cannot be looked into is not taken for one without taps', () =>
-  onVde(1, async ({ host, vswitch, targets }) => {
-    const [netns = ''] = targets
-    await vswitch.plug({ netns }, { slot: 1 })
-    const links = async (path: string) => {
-      if (path !== netns) return await host.kernel.links(path)
-      throw new EcdockError('KERNEL', 'netns open', 'Too many open files', { errno: 'EMFILE' })
-    }
-    const kernel = { ...host.kernel, links }
-    const error = await refusal(markedTaps(kernel, await recordOf('vde0')), 'KERNEL')
-    assert.is(error.errno, 'EMFILE')
-    const { containers } = host
-    const look = async () => ({ vswitches: await host.vswitches(), database: error })
-    const report = await cleanup({ kernel, containers, runDir: RUN_DIR, look })
-    assert.equal(report.removed, [])
-    assert.match(report.skipped.join('\n'), /^The taps of vde0 were not looked for: Too many open files$/m)
-  }),
-)
-
-async function recordOf(name: string): Promise<VdeRecord> {
-  const record = await readRecord(RUN_DIR, name)
-  assert.ok(record)
-  return record
-}
 
 async function killSwitch(host: Host): Promise<void> {
   const { pid } = await host.vdeSockets('vde0')

@@ -1,7 +1,7 @@
-import { EcdockError } from '../../errors.js'
+import { asEcdockError, EcdockError } from '../../errors.js'
 import type { Removal } from '../../kernel/kernel.js'
 import { Control, type SwitchPort } from '../../vde/control.js'
-import type { Backend, PortPlaces, Surroundings } from '../backend.js'
+import type { Backend, PortPlaces, PortRemoval, Surroundings } from '../backend.js'
 import { vswitchDeleted } from '../host-side.js'
 import { bySlot, portOf } from '../port-reading.js'
 import type { Port } from '../vswitch.js'
@@ -52,7 +52,10 @@ export function tapPlaces(places: Places): PortPlaces {
       // They may be in their targets all the same, when they could not be plugged in again.
       const missing = ports.filter((_, at) => outcomes[at] === 'absent')
       if (missing.length === 0) return outcomes
-      const orphans = await removeOrphans(backend(), around, missing)
+      // What is gone is gone, whether or not the others can be looked for.
+      const orphans = await removeOrphans(backend(), around, missing).catch((error: unknown) =>
+        missing.map(() => asEcdockError(error, 'unplug')),
+      )
       return outcomes.map((outcome) => (outcome === 'absent' ? (orphans.shift() ?? outcome) : outcome))
     },
     async dropGhost(_around, slot) {
@@ -168,29 +171,36 @@ type Asked = readonly { slot: number; mark: string }[]
 
 /**
  * First the links, many at the same time: when they are gone, the switch has little left to close, and to take their ports
- * out takes no time. `deleted` is a port that the switch had; an interface that no longer carries the mark stays.
+ * out takes no time. `deleted` is a port that the switch had; an interface that no longer carries the mark stays. So does
+ * a port whose tap could not be looked for: while the switch has it, it can be found again.
  */
 async function removeListed(
   path: string,
   listed: readonly SwitchPort[],
   { kernel }: Surroundings,
   asked: Asked,
-): Promise<Removal[]> {
+): Promise<PortRemoval[]> {
   const bySlot = new Map(listed.map((port) => [port.port, port]))
   const found = asked.flatMap(({ slot, mark }, at) => {
     const port = bySlot.get(slot)
     const record = port && parsePortLabel(port)
     return record !== undefined && port?.label.startsWith(mark) ? [{ at, slot, mark, record }] : []
   })
-  const outcomes: Removal[] = asked.map(({ slot }) => (bySlot.has(slot) ? 'foreign' : 'absent'))
+  const outcomes: PortRemoval[] = asked.map(({ slot }) => (bySlot.has(slot) ? 'foreign' : 'absent'))
   if (found.length === 0) return outcomes
   const removals = await deleteTaps(kernel, found)
+  const looked = found.flatMap((port, index) => {
+    const removal = removals[index]
+    if (!(removal instanceof EcdockError)) return [{ ...port, removal }]
+    outcomes[port.at] = removal
+    return []
+  })
   const taken = await unplug(
     path,
-    found.map(({ slot }) => slot),
+    looked.map(({ slot }) => slot),
   )
-  for (const [index, { at }] of found.entries()) {
-    outcomes[at] = removals[index] === 'deleted' || taken[index] ? 'deleted' : 'absent'
+  for (const [index, { at, removal }] of looked.entries()) {
+    outcomes[at] = removal === 'deleted' || taken[index] ? 'deleted' : 'absent'
   }
   return outcomes
 }

@@ -1,5 +1,6 @@
-import { EcdockError } from '../../errors.js'
-import type { Kernel, Link, Removal, ScatteredLink } from '../../kernel/kernel.js'
+import { asEcdockError, EcdockError } from '../../errors.js'
+import type { Kernel, Link, ScatteredLink } from '../../kernel/kernel.js'
+import type { PortRemoval } from '../backend.js'
 import { type PortRecord, parsePortAlias } from '../record.js'
 import type { PortLabel } from './labels.js'
 import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
@@ -58,20 +59,19 @@ interface DoomedTap {
 }
 
 /** Deletes the taps of ports, wherever they are now, and whatever they are called. One outcome for each, in order. */
-export async function deleteTaps(
-  kernel: Kernel,
-  taps: readonly DoomedTap[],
-): Promise<(Removal | undefined)[]> {
+export async function deleteTaps(kernel: Kernel, taps: readonly DoomedTap[]): Promise<PortRemoval[]> {
   const links = taps.map(({ mark, record }) => ({ netns: record.netns, name: record.ifname, mark }))
-  const outcomes: (Removal | undefined)[] = await kernel.deleteScatteredLinks(links)
+  const outcomes: PortRemoval[] = await kernel.deleteScatteredLinks(links)
   const left = [...taps.entries()].filter(([at]) => outcomes[at] !== 'deleted')
   if (left.length === 0) return outcomes
   const namespaces = reachableNamespaces()
-  const found = await Promise.all(left.map(([, tap]) => findTap(kernel, tap, namespaces)))
-  const elsewhere = left.flatMap(([at], index) => {
-    const link = found[index]
-    return link === undefined ? [] : [{ at, link }]
-  })
+  const found = await Promise.allSettled(left.map(([, tap]) => findTap(kernel, tap, namespaces)))
+  const elsewhere: { at: number; link: ScatteredLink }[] = []
+  for (const [index, [at]] of left.entries()) {
+    const looked = found[index]
+    if (looked?.status === 'rejected') outcomes[at] = asEcdockError(looked.reason, 'unplug')
+    else if (looked?.value !== undefined) elsewhere.push({ at, link: looked.value })
+  }
   const removals = await kernel.deleteScatteredLinks(elsewhere.map(({ link }) => link))
   for (const [index, { at }] of elsewhere.entries()) outcomes[at] = removals[index]
   return outcomes

@@ -133,7 +133,8 @@ async function takeDown(
   owner: TapOwner,
   plugged: Awaited<ReturnType<typeof pluggedTaps>>,
 ): Promise<void> {
-  await deleteTaps(kernel, plugged)
+  const failed = (await deleteTaps(kernel, plugged)).find((removal) => removal instanceof EcdockError)
+  if (failed !== undefined) throw failed
   await removeOwnTap(kernel, owner)
   await stopSwitch(home.control)
   // Plugs that were under way have plugged in more until then. From now on one that is has to undo itself.
