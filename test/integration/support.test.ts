@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { assertNothingLeft, snapshot } from '../support/leaks.js'
 import { inside, namedNamespace, targetProcess } from '../support/netns.js'
-import { run, runToEnd } from '../support/process.js'
+import { run, runToEnd, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
 import { answers, megabyteEachWay, pings } from '../support/traffic.js'
 
@@ -55,6 +55,31 @@ withNamespaces(
     await assertNothingLeft(before)
   },
 )
+
+withNamespaces('an answer is waited for, also after the kernel has given the neighbour up', async () => {
+  const blue = await namedNamespace('blue')
+  const red = await namedNamespace('red')
+  const arp = (state: 'on' | 'off') => inside(red.path, 'ip', ['link', 'set', 'eth0', 'arp', state])
+  try {
+    await cable(blue.path, red.path)
+    // It is over lo that the kernel says that a neighbour is not there.
+    await inside(blue.path, 'ip', ['link', 'set', 'lo', 'up'])
+    await arp('off')
+    let answered = false
+    const waiting = answers(blue.path, '10.9.0.2').then(() => {
+      answered = true
+    })
+    waiting.catch(() => {}) // It is awaited below.
+    await waitUntil('the neighbour is given up', async () =>
+      (await inside(blue.path, 'ip', ['neigh', 'show', '10.9.0.2', 'dev', 'eth0'])).includes('FAILED'),
+    )
+    assert.not.ok(answered)
+    await arp('on')
+    await waiting
+  } finally {
+    await Promise.all([blue.remove(), red.remove()])
+  }
+})
 
 withNamespaces('an address that is not there is told from traffic that does not pass', async () => {
   const blue = await namedNamespace('blue')

@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { patience } from './patience.js'
-import { run, runToEnd } from './process.js'
+import { type Ended, run, runToEnd } from './process.js'
 
 /** In bytes. */
 const MEGABYTE = 1024 * 1024
@@ -60,26 +61,22 @@ function assertSame(end: string, received: Buffer, sent: Buffer): void {
 const ANSWER_MS = patience(20_000)
 
 /**
- * Waits until `address` answers an echo request (by the system's ping), one each 200 ms. Throws when it does not, with
- * `when` if it is given: after what it should have.
+ * Waits until `address` answers an echo request. Throws when it does not, with `when` if it is given: after what it
+ * should have. No single ping waits for that: one with a deadline ends as soon as the kernel tells it of an error, which
+ * is after three seconds when a neighbour has not answered.
  */
 export async function answers(fromNetns: string, address: string, when = ''): Promise<void> {
-  const seconds = String(ANSWER_MS / 1000)
-  const [command, args] = enter(fromNetns, 'ping', [
-    '-n',
-    '-q',
-    '-c',
-    '1',
-    '-i',
-    '0.2',
-    '-w',
-    seconds,
-    address,
-  ])
-  const ended = await runToEnd(command, args, { timeoutMs: 2 * ANSWER_MS })
-  if (ended.status === 0) return
-  const who = `${address}, asked from ${fromNetns || 'the own namespace'}${when && `, ${when}`}`
-  throw new Error(`no answer from ${who}\n${ended.output.trim()}`)
+  const deadline = Date.now() + ANSWER_MS
+  for (;;) {
+    const ended = await ping(fromNetns, address, ['-c', '1'])
+    if (ended.status === 0) return
+    if (Date.now() > deadline) {
+      const who = `${address}, asked from ${fromNetns || 'the own namespace'}${when && `, ${when}`}`
+      throw new Error(`no answer from ${who}\n${ended.output.trim()}`)
+    }
+    // Where there is no route it says so at once.
+    await setTimeout(100)
+  }
 }
 
 /**
@@ -88,10 +85,14 @@ export async function answers(fromNetns: string, address: string, when = ''): Pr
  * that there is no route to it; {@link forgetNeighbours} before it is to answer.
  */
 export async function pings(fromNetns: string, address: string): Promise<boolean> {
-  const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', '-c', '3', '-i', '0.2', '-W', '1', address])
-  const ended = await runToEnd(command, args, { timeoutMs: patience(10_000) })
   // Exit status 2: it could not even send, as without a route; that is no reply either.
-  return ended.status === 0
+  return (await ping(fromNetns, address, ['-c', '3', '-i', '0.2'])).status === 0
+}
+
+/** The system's ping with these `options`. It waits for a second after its last request, which is less than the kernel does. */
+function ping(fromNetns: string, address: string, options: readonly string[]): Promise<Ended> {
+  const [command, args] = enter(fromNetns, 'ping', ['-n', '-q', ...options, '-W', '1', address])
+  return runToEnd(command, args, { timeoutMs: patience(10_000) })
 }
 
 /** Lets a target ask anew for the neighbours that it has not found. */
