@@ -156,7 +156,7 @@ Endpoint::Written Endpoint::write_frames(std::span<const iovec> frames) {
 void Endpoint::update() { loop_.change(fd_.get(), events(), *this); }
 
 void Endpoint::mind_pace() {
-  const bool dense = pace_.dense(counters_.rx_packets + counters_.tx_packets, loop_.now());
+  const bool dense = pace_.dense(counters_.rx_packets + counters_.tx_packets, loop_.now(), loop_.crowded());
   if (dense == followed_ || stopped()) return;
   followed_ = dense ? loop_.follow(fd_.get(), events(), *this) : !loop_.unfollow(fd_.get(), *this);
 }

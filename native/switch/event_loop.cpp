@@ -10,14 +10,19 @@ namespace ecdock::vde {
 
 namespace {
 
-int64_t nanoseconds() {
+int64_t nanoseconds(clockid_t clock = CLOCK_MONOTONIC) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
 // For how long only those are told that are followed, in ns.
 constexpr int64_t kTurns = 20'000;
+
+// How often it is seen whether others want the processor, in ns, and how many percent of it are as good as
+// all.
+constexpr int64_t kLookForOthers = 5'000'000;
+constexpr int64_t kAll = 90;
 
 // When there are more than a cpu_set_t holds, the call fails.
 bool has_one_processor() {
@@ -63,6 +68,11 @@ void EventLoop::remove(int fd, Watcher& watcher) {
 
 bool EventLoop::follow(int fd, uint32_t events, Watcher& watcher) {
   if (alone_ || epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr) < 0) return false;
+  if (followed_.empty()) {
+    crowded_ = false;
+    looked_at_ = nanoseconds();
+    had_by_then_ = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+  }
   followed_.push_back({events, &watcher});
   return true;
 }
@@ -72,6 +82,16 @@ bool EventLoop::unfollow(int fd, Watcher& watcher) {
   if (!add(fd, one->events, watcher).ok()) return false;
   one->watcher = nullptr;
   return true;
+}
+
+// As it does not sleep, it has had all of the time, or else somebody else has.
+void EventLoop::look_for_others() {
+  const int64_t time = now_ - looked_at_;
+  if (followed_.empty() || time < kLookForOthers) return;
+  const int64_t had = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+  crowded_ = (had - had_by_then_) * 100 < time * kAll;
+  looked_at_ = now_;
+  had_by_then_ = had;
 }
 
 EventLoop::Followed* EventLoop::followed(const Watcher& watcher) {
@@ -138,6 +158,7 @@ int EventLoop::wait() {
   }
   eagerness_.waited(waited);
   now_ = begin + waited;
+  look_for_others();
   return ready;
 }
 

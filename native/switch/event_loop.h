@@ -40,6 +40,9 @@ class EventLoop {
   // Back to waiting. False, and it is still followed, when the kernel has no memory for that.
   bool unfollow(int fd, Watcher& watcher);
 
+  // Whether others want the processor that the thread keeps for itself while it follows.
+  bool crowded() const { return crowded_ && !followed_.empty(); }
+
   // Destroys a watcher when those that are being told have returned, which may be itself.
   void retire(std::unique_ptr<Watcher> watcher);
 
@@ -75,6 +78,7 @@ class EventLoop {
   EventLoop(Fd epoll, bool alone) : epoll_(std::move(epoll)), alone_(alone) {}
   Followed* followed(const Watcher& watcher);
   void tell_followed();
+  void look_for_others();
   void look_at_clock();
   int timeout() const;
   int wait();
@@ -85,6 +89,9 @@ class EventLoop {
   Fd epoll_;
   const bool alone_;  // on one processor, with all others
   std::vector<Followed> followed_;
+  bool crowded_ = false;
+  int64_t looked_at_ = 0;    // ns: when it was last seen whether it is crowded
+  int64_t had_by_then_ = 0;  // of processor time
   bool running_ = true;
   uint64_t round_ = 0;
   Eagerness eagerness_;

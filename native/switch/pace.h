@@ -15,11 +15,12 @@ class Pace {
   static constexpr int64_t kWindow = 10'000'000;
   static constexpr uint64_t kDense = 1000;  // frames in a window
 
-  // `frames` is how many have passed since the beginning, `now` in ns.
-  bool dense(uint64_t frames, int64_t now) {
+  // `frames` is how many have passed since the beginning, `now` in ns; `crowded` whether others want the
+  // processor.
+  bool dense(uint64_t frames, int64_t now, bool crowded = false) {
     if (now - begin_ < kWindow) return dense();
     const auto microseconds = static_cast<uint64_t>(now - begin_) / 1000;
-    const bool enough = (frames - frames_) * (kWindow / 1000) >= kDense * microseconds;
+    const bool enough = !crowded && (frames - frames_) * (kWindow / 1000) >= kDense * microseconds;
     begin_ = now;
     frames_ = frames;
     if (enough) {

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
 using ecdock::Fd;
 using ecdock::vde::EventLoop;
@@ -96,4 +98,39 @@ TEST_CASE("others are told, and timers called, while a descriptor is followed; o
   CHECK(other.told == 1);
   CHECK(told > 0);
   CHECK(followed.told == told);
+}
+
+TEST_CASE("it is seen that others want the processor") {
+  cpu_set_t processors;
+  REQUIRE(sched_getaffinity(0, sizeof processors, &processors) == 0);
+  if (CPU_COUNT(&processors) == 1) return;
+  auto opened = EventLoop::open();
+  REQUIRE(opened.ok());
+  EventLoop& loop = *opened.value();
+  Pair pair;
+  Counting watcher;
+  REQUIRE(loop.add(pair.near.get(), EPOLLIN, watcher).ok());
+  REQUIRE(loop.follow(pair.near.get(), EPOLLIN, watcher));
+  // Both on one processor.
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(sched_getcpu(), &here);
+  REQUIRE(sched_setaffinity(0, sizeof here, &here) == 0);
+  std::atomic<bool> working{true};
+  std::thread other([&] {
+    while (working) {
+    }
+  });
+  bool crowded = false;
+  watcher.then = [&] {
+    crowded = crowded || loop.crowded();
+    if (crowded) loop.stop();
+  };
+  loop.after(10'000, [&] { loop.stop(); });
+  loop.run();
+  working = false;
+  other.join();
+  CHECK(crowded);
+  loop.remove(pair.near.get(), watcher);
+  REQUIRE(sched_setaffinity(0, sizeof processors, &processors) == 0);
 }

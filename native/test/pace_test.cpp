@@ -9,10 +9,10 @@ namespace {
 // A clock, and frames that pass at some rate.
 class Traffic {
  public:
-  bool window(uint64_t frames) {
+  bool window(uint64_t frames, bool crowded = false) {
     now_ += Pace::kWindow;
     frames_ += frames;
-    return pace_.dense(frames_, now_);
+    return pace_.dense(frames_, now_, crowded);
   }
 
  private:
@@ -30,6 +30,19 @@ TEST_CASE("traffic is dense from the first window that is full until one is not"
   CHECK(traffic.window(Pace::kDense));
   CHECK(traffic.window(Pace::kDense));
   CHECK_FALSE(traffic.window(Pace::kDense / 2));
+}
+
+TEST_CASE(
+    "where others want the processor, dense traffic is waited for, and looked at again later and later") {
+  Traffic traffic;
+  traffic.window(0);
+  CHECK(traffic.window(Pace::kDense));
+  CHECK_FALSE(traffic.window(Pace::kDense, true));
+  CHECK_FALSE(traffic.window(Pace::kDense));
+  CHECK(traffic.window(Pace::kDense));
+  CHECK_FALSE(traffic.window(Pace::kDense, true));
+  for (int window = 0; window < 3; ++window) CHECK_FALSE(traffic.window(Pace::kDense));
+  CHECK(traffic.window(Pace::kDense));
 }
 
 TEST_CASE("a window that is looked at late counts by its rate") {
