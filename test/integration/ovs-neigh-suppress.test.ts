@@ -9,7 +9,7 @@ import { USERMODE } from '../support/datapath.js'
 import { inside } from '../support/netns.js'
 import { onOwnOvs } from '../support/on-own-ovs.js'
 import type { PrivateOvs } from '../support/ovs.js'
-import { patience } from '../support/patience.js'
+import { OVS_TIMEOUT_MS, patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
 import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
@@ -167,7 +167,7 @@ ovsTest('the flows come back after a restart of ovs-vswitchd, and go when the sl
       if (how === 'restart') await ovs.restartVswitchd('ovs0')
       else await ofctl('del-flows', 'ovs0', ANY_OF_OURS)
       assert.equal(await flows(), [])
-      const other = await Host.open({ ovsdb: ovs.ovsdb })
+      const other = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: OVS_TIMEOUT_MS })
       try {
         const again = await other.vswitch('ovs0')
         await again.plug(target(3), { slot: 3 })

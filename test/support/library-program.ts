@@ -2,6 +2,7 @@
  * A program that uses the library, for tests that need one in a process of its own. Its one argument is a
  * {@link Job} as JSON; it prints what came of it as JSON, one line for each round.
  */
+
 import { argv } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { EcdockError } from '../../src/errors.js'
@@ -13,6 +14,7 @@ import type {
   UnplugOutcome,
   VswitchOptions,
 } from '../../src/vswitch/vswitch.js'
+import { OVS_TIMEOUT_MS } from './patience.js'
 
 export interface Job {
   open?: HostOptions
@@ -40,7 +42,7 @@ export interface Report {
 export const LIBRARY_PROGRAM = fileURLToPath(import.meta.url)
 
 async function run(job: Job): Promise<Report> {
-  const host = await Host.open(job.open)
+  const host = await Host.open({ ovsTimeoutMs: OVS_TIMEOUT_MS, ...job.open })
   try {
     const created = job.create === undefined ? undefined : await host.createVswitch(job.create)
     const vswitch = created ?? (await host.vswitch(job.vswitch ?? ''))

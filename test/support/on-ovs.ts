@@ -2,6 +2,7 @@ import { Host } from '../../src/host.js'
 import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { removeLeftDatapath, USERMODE } from './datapath.js'
 import { type PrivateOvs, startOvs } from './ovs.js'
+import { OVS_TIMEOUT_MS } from './patience.js'
 import { waitUntil } from './process.js'
 import { leavingNothing } from './world.js'
 
@@ -25,7 +26,7 @@ export async function onOvs(
 ): Promise<void> {
   await leavingNothing(async () => {
     const ovs = await startOvs()
-    const host = await Host.open({ ovsdb: ovs.ovsdb, ...options })
+    const host = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: OVS_TIMEOUT_MS, ...options })
     const names = ['first', 'second']
     await host.kernel.createNamespaces(names)
     try {

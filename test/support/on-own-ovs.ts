@@ -2,6 +2,7 @@ import { Host } from '../../src/host.js'
 import { removeLeftDatapath, USERMODE } from './datapath.js'
 import { type Laid, lay, type OnVswitchOptions } from './on-vswitch.js'
 import { type OvsOptions, type PrivateOvs, startOvs } from './ovs.js'
+import { OVS_TIMEOUT_MS } from './patience.js'
 import { leavingNothing } from './world.js'
 
 /**
@@ -15,7 +16,7 @@ export async function onOwnOvs(
   await leavingNothing(async () => {
     const { create, targets, ...daemons } = options
     const ovs = await startOvs(daemons)
-    const host = await Host.open({ ovsdb: ovs.ovsdb })
+    const host = await Host.open({ ovsdb: ovs.ovsdb, ovsTimeoutMs: OVS_TIMEOUT_MS })
     try {
       const asked = { name: 'ovs0', kind: 'ovs', usermode: USERMODE, ...create } as const
       await lay(host, { create: asked, ...(targets !== undefined && { targets }) }, (laid) =>

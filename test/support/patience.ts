@@ -9,6 +9,9 @@ export function patience(ms: number): number {
   return ms * FACTOR
 }
 
+/** For `ovsTimeoutMs` of a Host: as long as by default, and longer where all is slower. */
+export const OVS_TIMEOUT_MS = patience(30_000)
+
 function factorOf(text = ''): number {
   if (text === '') return 1
   const factor = Number(text)

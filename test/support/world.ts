@@ -2,6 +2,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { Host, type HostOptions } from '../../src/host.js'
 import { loadKernel } from '../../src/kernel/native.js'
 import { assertNothingLeft, type SnapshotOptions, snapshot } from './leaks.js'
+import { OVS_TIMEOUT_MS } from './patience.js'
 import { run, waitUntil } from './process.js'
 
 /** One for plans, two that read, two that probe (native/addon/addon.cpp). */
@@ -18,7 +19,7 @@ export async function withHost(
   options: HostOptions & SnapshotOptions = {},
 ): Promise<void> {
   await leavingNothing(async () => {
-    const host = await Host.open(options)
+    const host = await Host.open({ ovsTimeoutMs: OVS_TIMEOUT_MS, ...options })
     try {
       await body(host)
     } finally {
