@@ -145,7 +145,7 @@ export interface Port {
   state: 'up' | 'down' | 'ghost' | 'stray'
   /** Counters of the host side; absent just after the plug. */
   stats?: LinkStats
-  /** How long the plug took, in ms; only in the answer to a plug. */
+  /** How long the plug took, in ms, what it waited for together with others shared out; only in the answer to a plug. */
   ms?: number
 }
 
