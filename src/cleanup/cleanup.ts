@@ -4,7 +4,9 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import type { Kernel } from '../kernel/kernel.js'
 import { bridgeNetns, deleteBridge, listUnfinishedBridges } from '../vswitch/bridge.js'
 import { hostIfname } from '../vswitch/names.js'
-import { mendSwitch, unpluggedTaps } from '../vswitch/vde/mending.js'
+import { homeOf } from '../vswitch/vde/home.js'
+import { mendSwitch } from '../vswitch/vde/mending.js'
+import { strandedTaps } from '../vswitch/vde/stranded.js'
 import { endedVdes, listUnfinishedVdes, listVdes, removeUnfinishedVde } from '../vswitch/vde/vswitches.js'
 import type { Vswitch } from '../vswitch/vswitch.js'
 import type { Finding, Removal, Sight } from './finding.js'
@@ -83,7 +85,7 @@ async function look({ kernel, containers, runDir, look }: World, skipped: string
   return [
     ...(await halfMadeVswitches(kernel, vswitches)),
     ...(await brokenVdes(kernel, runDir)),
-    ...(await strandedTaps(kernel, runDir, skipped)),
+    ...(await strandedFindings(kernel, runDir, skipped)),
     ...(await brokenPorts(vswitches, skipped)),
     ...(await emptyMirrors(vswitches, skipped)),
     ...(await endedContainers(containers, vswitches, skipped)),
@@ -126,12 +128,12 @@ async function brokenVdes(kernel: Kernel, runDir: string): Promise<Finding[]> {
 }
 
 /** Taps that could not be plugged in again when their switch was started anew. */
-async function strandedTaps(kernel: Kernel, runDir: string, skipped: string[]): Promise<Finding[]> {
+async function strandedFindings(kernel: Kernel, runDir: string, skipped: string[]): Promise<Finding[]> {
   const found: Finding[] = []
   for (const vswitch of await listVdes(runDir)) {
     const { name } = vswitch
     try {
-      for (const { record } of await unpluggedTaps(kernel, runDir, vswitch)) {
+      for (const { record } of await strandedTaps(kernel, homeOf(runDir, name).control, vswitch)) {
         const remove = () => mendAll(name, runDir, kernel, record.slot)
         const why = 'it was not plugged into the switch, and is again'
         found.push({ kind: 'tap', name: hostIfname(name, record.slot), why, remove })

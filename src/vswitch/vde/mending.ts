@@ -7,8 +7,8 @@ import { portMark, vswitchAlias } from '../record.js'
 import { type Home, homeOf, lockHome, readRecord, type VdeRecord } from './home.js'
 import { aliasOf, labelled } from './labels.js'
 import { MAX_PORT, ownPort } from './own-port.js'
-import { notAmong, portsAt } from './places.js'
-import { type MarkedTap, markedTaps, type TapOwner } from './taps.js'
+import { portsAt } from './switch-ports.js'
+import { type MarkedTap, markedTaps } from './taps.js'
 
 /** What a mending came to. */
 export interface Mended {
@@ -61,13 +61,6 @@ async function plugInAgain(kernel: Kernel, record: VdeRecord, home: Home): Promi
     if (missing.length === 0) break
   }
   return missing
-}
-
-/** Taps of a vswitch that are not plugged into its switch, by slot; none when that has ended. */
-export async function unpluggedTaps(kernel: Kernel, runDir: string, vswitch: TapOwner): Promise<MarkedTap[]> {
-  const taps = await markedTaps(kernel, vswitch)
-  const ports = await portsAt(homeOf(runDir, vswitch.name).control)
-  return ports === undefined ? [] : notAmong(ports, taps)
 }
 
 /** The marks of the taps that are plugged in: the label of a port begins with it. Throws VDE_LOST when the switch has ended. */

@@ -6,8 +6,10 @@ import { vswitchDeleted } from '../host-side.js'
 import { bySlot, portOf } from '../port-reading.js'
 import type { Port } from '../vswitch.js'
 import { type Home, readRecord } from './home.js'
-import { aliasOf, parsePortLabel } from './labels.js'
+import { parsePortLabel } from './labels.js'
 import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
+import { strandedTaps } from './stranded.js'
+import { portsAt } from './switch-ports.js'
 import { abandonedTaps, deleteTaps, type MarkedTap, markedTaps, type TapOwner } from './taps.js'
 
 interface Places {
@@ -26,11 +28,8 @@ export function tapPlaces(places: Places): PortPlaces {
       return listed.flatMap((port) => portFrom(backend(), around, port) ?? []).sort(bySlot)
     },
     async stranded(around) {
-      // Before the switch is asked, so that what is being plugged in is hardly taken for what is not.
-      const taps = await tapsAsFarAsSeen(around, backend())
-      const listed = await portsAt(home.control)
-      if (listed === undefined) return []
-      return notAmong(listed, taps).map((tap) => portWithoutSwitch(backend(), around, tap))
+      const taps = await strandedAsFarAsSeen(places, around)
+      return taps.map((tap) => portWithoutSwitch(backend(), around, tap))
     },
     hostIfname: () => '',
     async full(around) {
@@ -75,28 +74,6 @@ async function list(places: Places, slot?: number): Promise<SwitchPort[] | undef
   return listed
 }
 
-/** What is plugged into the switch with this control socket, at one port or at all; undefined when there is no such switch. */
-export async function portsAt(path: string, port?: number): Promise<SwitchPort[] | undefined> {
-  let control: Control | undefined
-  try {
-    control = await Control.connect(path)
-    return await control.list(port)
-  } catch (error) {
-    // Nothing is at that port.
-    if (error instanceof EcdockError && error.errno === 'ENXIO') return []
-    if (isEnded(error)) return undefined
-    throw error
-  } finally {
-    control?.close()
-  }
-}
-
-/** The switch process has ended. */
-export function isEnded(error: unknown): boolean {
-  if (!(error instanceof EcdockError)) return false
-  return error.code === 'VDE_LOST' || ['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(error.errno ?? '')
-}
-
 async function requireThere({ runDir, backend }: Places): Promise<void> {
   const { name } = backend()
   if ((await readRecord(runDir, name)) === undefined) throw vswitchDeleted(name)
@@ -132,19 +109,16 @@ function portWithoutSwitch(backend: Backend, around: Surroundings, { record, lin
   return { ...portOf(backend, around, record, link.mtu), state: 'down' }
 }
 
-/** Those of these taps that are not plugged into the switch with these ports: the label of a port begins with the mark. */
-export function notAmong(ports: readonly SwitchPort[], taps: readonly MarkedTap[]): MarkedTap[] {
-  const plugged = new Set(ports.map(aliasOf))
-  return taps.filter(({ link }) => !plugged.has(link.alias))
-}
-
 /** What the switch has can be told all the same when the rest cannot. */
-async function tapsAsFarAsSeen({ kernel }: Surroundings, owner: TapOwner): Promise<MarkedTap[]> {
+async function strandedAsFarAsSeen(
+  { home, backend }: Places,
+  { kernel }: Surroundings,
+): Promise<MarkedTap[]> {
   try {
-    return await markedTaps(kernel, owner)
+    return await strandedTaps(kernel, home.control, backend())
   } catch (error) {
     if (!(error instanceof EcdockError)) throw error
-    const message = `Taps that are not plugged into ${owner.name} were not looked for: ${error.message}`
+    const message = `Taps that are not plugged into ${backend().name} were not looked for: ${error.message}`
     process.emitWarning(message, 'EcdockWarning')
     return []
   }

@@ -29,7 +29,7 @@ import {
 import { type PortLabel, parsePortLabel } from './labels.js'
 import { switchOptions } from './mending.js'
 import { ownPort } from './own-port.js'
-import { portsAt } from './places.js'
+import { portsAt } from './switch-ports.js'
 import { abandonedTaps, deleteTaps, type TapOwner } from './taps.js'
 
 /** Of a vswitch's {@link VdeRecord.home}. */
