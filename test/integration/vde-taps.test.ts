@@ -7,12 +7,16 @@ import { EcdockError } from '../../src/errors.js'
 import type { Host } from '../../src/host.js'
 import type { Link } from '../../src/kernel/kernel.js'
 import { Control } from '../../src/vde/control.js'
+import { findSwitch } from '../../src/vde/switch-process.js'
 import { unplugAll } from '../../src/vswitch/unplugging.js'
 import { vdeBackend } from '../../src/vswitch/vde/backend.js'
 import { homeOf, readRecord, type VdeRecord } from '../../src/vswitch/vde/home.js'
-import { markedTaps } from '../../src/vswitch/vde/taps.js'
+import { mendSwitch } from '../../src/vswitch/vde/mending.js'
+import { strandedTaps } from '../../src/vswitch/vde/stranded.js'
+import { type MarkedTap, markedTaps } from '../../src/vswitch/vde/taps.js'
 import { inside } from '../support/netns.js'
 import { type Laid, onVswitch } from '../support/on-vswitch.js'
+import { waitUntil } from '../support/process.js'
 import { refusal } from '../support/refusal.js'
 import { needs } from '../support/requirements.js'
 
@@ -30,10 +34,7 @@ vdeTest('a namespace that ends while taps are looked for has none', () =>
       return await host.kernel.links(netns)
     }
     const taps = await markedTaps({ ...host.kernel, links }, await recordOf('vde0'))
-    assert.equal(
-      taps.map(({ record }) => record.slot),
-      [1],
-    )
+    assert.equal(slotsOf(taps), [1])
     assert.not(existsSync(ending.netns))
   }),
 )
@@ -78,6 +79,54 @@ vdeTest('what has been taken out is told so, although a namespace of others cann
   }),
 )
 
+vdeTest(
+  'a tap that is taken out while it is looked for is not stranded, and one that has lost its port is',
+  () =>
+    onVde(2, async ({ host, vswitch, targets }) => {
+      const [first = '', second = ''] = targets
+      await vswitch.plugAll([{ target: { netns: first } }, { target: { netns: second } }])
+      await leaveSwitch(2)
+      let unplugged = false
+      const links = async (netns: string) => {
+        const found = await host.kernel.links(netns)
+        if (netns !== first || unplugged) return found
+        unplugged = true
+        await vswitch.unplug(1)
+        return found
+      }
+      const stranded = await strandedTaps({ ...host.kernel, links }, HOME.control, await recordOf('vde0'))
+      assert.ok(unplugged)
+      assert.equal(slotsOf(stranded), [2])
+    }),
+)
+
+vdeTest('a tap that is plugged in just after the switch was asked is not stranded', () =>
+  onVde(1, async ({ host, vswitch, targets }) => {
+    const [netns = ''] = targets
+    await vswitch.plug({ netns }, { slot: 1 })
+    await leaveSwitch(1)
+    let looks = 0
+    const links = async (path: string) => {
+      if (path === netns && ++looks === 2) assert.ok((await mendSwitch('vde0', RUN_DIR, host.kernel)).runs)
+      return await host.kernel.links(path)
+    }
+    assert.equal(await strandedTaps({ ...host.kernel, links }, HOME.control, await recordOf('vde0')), [])
+    assert.is(looks, 2)
+  }),
+)
+
+vdeTest('no namespace is looked into for taps that are stranded while the switch has ended', () =>
+  onVde(1, async ({ host, vswitch, targets }) => {
+    await vswitch.plug({ netns: targets[0] ?? '' }, { slot: 1 })
+    const { pid } = await host.vdeSockets('vde0')
+    assert.ok(pid)
+    process.kill(pid, 'SIGKILL')
+    await waitUntil('it is gone', async () => (await findSwitch(HOME.control)) === undefined)
+    const links = () => assert.unreachable('a namespace was looked into') as never
+    assert.equal(await strandedTaps({ ...host.kernel, links }, HOME.control, await recordOf('vde0')), [])
+  }),
+)
+
 /** How a kernel that has no descriptors left for these namespaces shows links. */
 function unreadable(host: Host, ...netnses: readonly string[]): (netns: string) => Promise<Link[]> {
   return async (netns) => {
@@ -99,6 +148,7 @@ async function recordOf(name: string): Promise<VdeRecord> {
   return record
 }
 
+const slotsOf = (taps: readonly MarkedTap[]) => taps.map(({ record }) => record.slot)
 const links = (netns: string) => inside(netns, 'ip', ['-br', 'link'])
 
 function onVde(count: number, body: (laid: Laid) => Promise<void>): Promise<void> {

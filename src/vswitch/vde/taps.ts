@@ -8,6 +8,8 @@ import { namespaceIdAt, reachableNamespaces } from './namespaces.js'
 /** A tap of ours, in the namespace that it was found in. */
 export interface MarkedTap {
   netns: string
+  /** Inode number of that namespace. */
+  netnsId: number
   link: Link
   record: PortRecord
 }
@@ -22,20 +24,24 @@ export interface TapOwner {
 }
 
 /**
- * The taps of a vswitch, by the marks that they carry, in all namespaces that can be reached: for when no switch
- * process can tell. Those of another vswitch of the same name, with files elsewhere, are none of them. It takes a
+ * The taps of a vswitch, by the marks that they carry, in all namespaces that can be reached, or in these: for when no
+ * switch process can tell. Those of another vswitch of the same name, with files elsewhere, are none of them. It takes a
  * fraction of a millisecond for each namespace of the machine.
  */
-export async function markedTaps(kernel: Kernel, { name, home }: TapOwner): Promise<MarkedTap[]> {
-  const namespaces = [...reachableNamespaces()]
+export async function markedTaps(
+  kernel: Kernel,
+  { name, home }: TapOwner,
+  within: ReadonlyMap<number, string> = reachableNamespaces(),
+): Promise<MarkedTap[]> {
+  const namespaces = [...within]
   const found: MarkedTap[] = []
   for (let at = 0; at < namespaces.length; at += AT_ONCE) {
     const some = namespaces.slice(at, at + AT_ONCE)
     const links = await Promise.all(some.map(([id, netns]) => linksUnlessGone(kernel, netns, id)))
-    for (const [index, [, netns]] of some.entries()) {
+    for (const [index, [netnsId, netns]] of some.entries()) {
       for (const link of links[index] ?? []) {
         const record = link.kind === 'tun' ? parsePortAlias(link.alias) : undefined
-        if (record?.vswitch === name && record.home === home) found.push({ netns, link, record })
+        if (record?.vswitch === name && record.home === home) found.push({ netns, netnsId, link, record })
       }
     }
   }
