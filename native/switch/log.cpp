@@ -58,6 +58,12 @@ bool put_line(int priority, const std::string& text) {
   return errno != EAGAIN && connect_to_syslog() && put(line);
 }
 
+void begin_anew() {
+  second = 0;
+  lines = 0;
+  lost = 0;
+}
+
 std::string printable(std::string text) {
   for (char& c : text) {
     if (c < 0x20 || c == 0x7f) c = '?';
@@ -77,6 +83,7 @@ void log_line(int priority, const std::string& text) {
 }
 
 void log_to_stderr() {
+  begin_anew();
   to_syslog = false;
   own.reset();
   struct stat status {};
@@ -87,6 +94,7 @@ void log_to_stderr() {
 }
 
 void log_to_syslog() {
+  begin_anew();
   to_syslog = true;
   connect_to_syslog();
 }

@@ -9,8 +9,8 @@ namespace ecdock::vde {
 // is lost, and the next line that is written says how many were.
 void log_line(int priority, const std::string& text);
 
-// Says where lines go from now on. Both open something, so that they are to be called before system calls are
-// filtered.
+// Says where lines go from now on; what went elsewhere is not counted. Both open something, so that they are
+// to be called before system calls are filtered.
 void log_to_stderr();
 void log_to_syslog();
 

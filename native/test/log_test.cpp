@@ -32,6 +32,13 @@ class OtherStderr {
   Fd before_;
 };
 
+// As clients do that are refused one after the other: more than are written in a second, until some are lost.
+void log_many() {
+  Fd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  const OtherStderr replaced(nowhere.get());
+  for (int line = 0; line < 100; ++line) ecdock::vde::log_line(LOG_WARNING, "one of many");
+}
+
 // Writes until there is no room, without waiting itself, and leaves the descriptor as it was.
 void fill(int fd) {
   const int flags = fcntl(fd, F_GETFL);
@@ -87,6 +94,19 @@ TEST_CASE("a log that nobody reads holds up nobody") {
     const Fd writing(ends[1]);
     loses_lines_and_says_so(reading.get(), writing.get());
   }
+}
+
+TEST_CASE("a log that goes elsewhere has lost nothing yet, and its own ten lines a second") {
+  log_many();
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  const Fd reading(ends[0]);
+  const Fd writing(ends[1]);
+  {
+    const OtherStderr replaced(writing.get());
+    ecdock::vde::log_line(LOG_WARNING, "the first");
+  }
+  CHECK(drained(reading.get()) == "ecdock-switch: the first\n");
 }
 
 TEST_CASE("a log in a file is written to where it ends") {
