@@ -8,8 +8,8 @@ namespace ecdock::vde {
 // process of its own, which is ended when it takes longer than a second: the path may lead into a file system
 // that somebody has made for that. One user has at most four at a time (EBUSY), so that the others have their
 // turn. `parent` is the switch.
-// That goes on in a process of its own, too, for which another one takes its place when it has ended. Here is
-// only waited for that: the switch, which has given up its privileges, could start none.
+// A second process answers the questions; this one only waits for it, and starts another when it was killed.
+// The switch could not: it has given up its privileges.
 [[noreturn]] void usher_process(int socket, pid_t parent);
 
 }  // namespace ecdock::vde
