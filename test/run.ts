@@ -1,16 +1,11 @@
 /**
- * Runs the tests: `npm test` runs them all, `npm test -- unit subnet` those whose name holds each of the words.
- * Closes with a line that is exactly `N passed, N failed, N skipped`.
- *
- * --tests DIRECTORY    where the compiled tests are; default: where this file is
- * --timeout SECONDS    for each file; default 300
- * --jobs N             how many test files at a time; default 2
+ * Runs the tests. Closes with a line that is exactly `N passed, N failed, N skipped`.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { release } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { commandLine } from './runner/command-line.js'
 import { total, uvuCounts } from './runner/counts.js'
 import { buildNativeTests, hasNativeTests, NATIVE_TESTS } from './runner/native.js'
 import { killRunning, type Result, runProgram, type TestProgram } from './runner/program.js'
@@ -22,21 +17,22 @@ import { underCi } from './support/requirements.js'
 const here = dirname(fileURLToPath(import.meta.url))
 const root = resolve(here, '..', '..')
 
-const { values, positionals: words } = parseArgs({
-  allowPositionals: true,
-  options: {
-    tests: { type: 'string', default: here },
-    timeout: { type: 'string', default: '300' },
-    // The machine that counts has two cores.
-    jobs: { type: 'string', default: '2' },
-  },
-})
+const USAGE = `npm test runs all tests, npm test -- unit subnet those whose name holds each of the words.
+
+--tests DIRECTORY    where the compiled tests are; default: where the runner is
+--timeout SECONDS    for each file; default 300
+--jobs N             how many test files at a time; default 2
+--help               prints this`
+
+// The machine that counts has two cores.
+const { options, words } = commandLine(USAGE, { tests: here, timeout: 300, jobs: 2 })
+
 /** It takes 500 namespaces away at once: the kernel's RTNL lock is taken for seconds, and no ovs-vswitchd goes on meanwhile. */
 const ALONE = 'integration/ovs-slots'
 
-const tests = resolve(values.tests)
-const timeoutMs = Number(values.timeout) * 1000
-const jobs = Number(values.jobs)
+const { jobs } = options
+const tests = resolve(options.tests)
+const timeoutMs = options.timeout * 1000
 const results: Result[] = []
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import { type Ended, runToEnd } from '../support/process.js'
 
 const RUNNER = fileURLToPath(new URL('../run.js', import.meta.url))
+const VM_RUNNER = fileURLToPath(new URL('../vm/run.js', import.meta.url))
 
 /** Test files that are written for the runner to run, and what it makes of them. */
 const test = suite<{ directory: string }>('runner', { directory: '' })
@@ -50,6 +51,40 @@ test('fails when no test was run', async ({ directory }) => {
   const ended = await runner(directory, ['nothing-of-that-name'])
   assert.is(ended.status, 1)
   assert.is(lastLine(ended), '0 passed, 0 failed, 0 skipped')
+})
+
+for (const [args, sentence] of [
+  [['--jobs', '0'], "--jobs is '0': give a whole number from 1 on, such as --jobs 2"],
+  [['--jobs', 'x'], "--jobs is 'x': give a whole number from 1 on, such as --jobs 2"],
+  [['--timeout', '1.5'], "--timeout is '1.5': give a whole number from 1 on, such as --timeout 2"],
+  [['--machines', '2'], "Unknown option '--machines'; --help tells which options there are"],
+  [['--jobs'], "Option '--jobs <value>' argument missing; --help tells which options there are"],
+] as const) {
+  test(`refuses ${args.join(' ')} with a sentence`, async ({ directory }) => {
+    write(directory, 'unit/a', "test('it', () => {})")
+    refusedWith(sentence, await runner(directory, args))
+  })
+}
+
+for (const [args, sentence] of [
+  [['--machines', '0'], "--machines is '0': give a whole number from 1 on, such as --machines 2"],
+  [['--machines', 'x'], "--machines is 'x': give a whole number from 1 on, such as --machines 2"],
+  [['--jobs', '2'], "Unknown option '--jobs'; --help tells which options there are"],
+] as const) {
+  test(`that of virtual machines refuses ${args.join(' ')} with a sentence`, async () => {
+    refusedWith(sentence, await runToEnd(process.execPath, [VM_RUNNER, ...args]))
+  })
+}
+
+test('tells which options there are, and runs nothing', async ({ directory }) => {
+  for (const [ended, option] of [
+    [await runner(directory, ['--help']), '--jobs N'],
+    [await runToEnd(process.execPath, [VM_RUNNER, '--help']), '--machines N'],
+  ] as const) {
+    assert.is(ended.status, 0)
+    assert.match(ended.stdout, option)
+    assert.not.match(ended.stdout, ' passed')
+  }
 })
 
 for (const [what, body] of [
@@ -151,6 +186,10 @@ function runner(
   const command = [process.execPath, RUNNER, '--tests', directory, ...args]
   const [program = '', ...rest] = asNobody ? ['unshare', '--user', ...command] : command
   return runToEnd(program, rest, { env: { ...process.env, ...env } })
+}
+
+function refusedWith(sentence: string, ended: Ended): void {
+  assert.equal([ended.status, ended.stdout, ended.stderr], [2, '', `${sentence}\n`])
 }
 
 function lastLine({ stdout }: Ended): string {

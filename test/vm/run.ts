@@ -1,17 +1,13 @@
 /**
- * Runs integration tests on a distribution's own kernel, in a virtual machine, with Open vSwitch's kernel datapath:
- * `npm run test:vm` runs all that depend on these, `npm run test:vm -- ovs` those whose name holds each of the words.
+ * Runs integration tests on a distribution's own kernel, in a virtual machine, with Open vSwitch's kernel datapath.
  * Closes with a line that is exactly `N passed, N failed, N skipped`.
- *
- * --timeout SECONDS    for each machine; default 1200
- * --machines N         how many share the tests at a time, each with one processor; default 2
  */
 import { readdirSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { commandLine } from '../runner/command-line.js'
 import { type Counts, reportedCounts, total } from '../runner/counts.js'
 import { image } from './image.js'
 import { type Accelerator, accelerator, boot, killMachines } from './machine.js'
@@ -47,14 +43,15 @@ const KERNEL_MATTERS = new Set([
 const CLOSING = /^\d+ passed, \d+ failed, \d+ skipped$/
 const ONE_FAILED: Counts = { passed: 0, failed: 1, skipped: 0 }
 
-const { values, positionals: words } = parseArgs({
-  allowPositionals: true,
-  options: {
-    timeout: { type: 'string', default: '1200' },
-    // The machine that counts has two cores.
-    machines: { type: 'string', default: '2' },
-  },
-})
+const USAGE = `npm run test:vm runs all tests that depend on the kernel and Open vSwitch's datapath in it, in virtual machines;
+npm run test:vm -- ovs those whose name holds each of the words.
+
+--timeout SECONDS    for each machine; default 1200
+--machines N         how many share the tests at a time, each with one processor; default 2
+--help               prints this`
+
+// The machine that counts has two cores.
+const { options, words } = commandLine(USAGE, { timeout: 1200, machines: 2 })
 
 const directory = await mkdtemp(join(tmpdir(), 'ecdock-vm-'))
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -111,7 +108,7 @@ async function runInMachine(
     initramfs,
     directory: own,
     accelerator: accelerated,
-    timeoutMs: Number(values.timeout) * 1000,
+    timeoutMs: options.timeout * 1000,
     // The line that closes must be the only one of its kind.
     onLine: (line) => CLOSING.test(line) || console.log(line),
   })
@@ -131,7 +128,7 @@ async function runInMachine(
 function dealtOut(tests: readonly string[]): string[][] {
   const size = (test: string) => statSync(join(dist, test)).size
   const sorted = [...tests].sort((one, other) => size(other) - size(one))
-  const machines = Number(values.machines)
+  const { machines } = options
   const deals = Array.from({ length: machines }, (_, machine) =>
     sorted.filter((_, at) => at % machines === machine),
   )
