@@ -46,6 +46,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+if (words.length === 0 && tests === here && filesIn('integration').every(({ name }) => name !== ALONE)) {
+  throw new Error(`there is no ${ALONE}, which is to run alone: say in test/run.ts what it is called now`)
+}
 await runUnitTests()
 await runIntegrationTests()
 await runNativeTests()

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +60,21 @@ test('fails when no test was run', async ({ directory }) => {
   const ended = await runner(directory, ['nothing-of-that-name'])
   assert.is(ended.status, 1)
   assert.is(lastLine(ended), '0 passed, 0 failed, 0 skipped')
+})
+
+test('runs nothing when the file that is to run alone is not there', async ({ directory }) => {
+  const dist = dirname(RUNNER)
+  for (const part of ['run.js', 'runner', 'support']) {
+    cpSync(join(dist, part), join(directory, 'dist', 'test', part), { recursive: true })
+  }
+  write(directory, 'dist/test/unit/a', "test('it', () => {})")
+  const copy = join(directory, 'dist', 'test', 'run.js')
+  const ended = await runToEnd(process.execPath, [copy])
+  assert.is(ended.status, 1)
+  assert.match(ended.stderr, 'there is no integration/ovs-slots, which is to run alone')
+  assert.not.match(ended.stdout, 'unit/a')
+  // Who asks for some by their names need not have it.
+  assert.is(lastLine(await runToEnd(process.execPath, [copy, 'unit'])), '1 passed, 0 failed, 0 skipped')
 })
 
 for (const [args, sentence] of [
