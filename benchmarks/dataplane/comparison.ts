@@ -1,6 +1,7 @@
 import type { Kernel } from '../../src/kernel/kernel.js'
 import { run } from '../program.js'
 import { DataPlaneFigures } from './figures.js'
+import { floodPing } from './flood-ping.js'
 import { buildLoad, Load } from './load.js'
 import { type DataPlane, ownPlane, portAddress, vde2Plane } from './plane.js'
 import { memory, processorTime } from './processes.js'
@@ -21,6 +22,9 @@ const RATE = 40_000
 interface Joined {
   plane: DataPlane
   load: Load
+  /** The namespace that asks, and the address in the other one. */
+  from: string
+  address: string
 }
 
 /** Lets all data planes carry all kinds of traffic, in turns. */
@@ -61,8 +65,10 @@ export async function compareDataPlanes(
   await inTurns('clients', rivals, async ({ plane, load }) => {
     figures.add('clients', plane.name, (await load.vde(plane.directory, effort.clientsMs)) / 1000)
   })
-  await inTurns('flood ping', rivals, async ({ plane, load }) => {
-    figures.add('echo', plane.name, (await load.echo(effort.echoes)) / 1000)
+  await inTurns('flood ping', rivals, async ({ plane, from, address }) => {
+    const { roundTripUs, intervalUs } = await floodPing(from, address, effort.echoes)
+    figures.add('echo', plane.name, roundTripUs)
+    figures.add('interval', plane.name, intervalUs)
   })
   for (const { plane, load } of joined) {
     await load.close()
@@ -80,7 +86,8 @@ async function join(plane: DataPlane, index: number, program: string, kernel: Ke
   }
   const address = portAddress(2)
   await requirePing(plane, kernel, `/run/netns/${from}`, address)
-  return { plane, load: new Load(program, `/run/netns/${from}`, `/run/netns/${to}`, address) }
+  const load = new Load(program, `/run/netns/${from}`, `/run/netns/${to}`, address)
+  return { plane, load, from, address }
 }
 
 async function requirePing(plane: DataPlane, kernel: Kernel, netns: string, address: string): Promise<void> {

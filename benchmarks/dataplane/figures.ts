@@ -9,7 +9,8 @@ const TASKS = {
   processor: { meaning: 'processor time of the data plane for a UDP frame of 64 bytes', unit: 'µs' },
   arrived: { meaning: 'UDP frames that arrive, of 40,000 sent in a second', unit: 'kframe/s' },
   clients: { meaning: 'frames of 64 bytes from VDE client to VDE client', unit: 'kframe/s' },
-  echo: { meaning: 'flood ping, there and back', unit: 'µs' },
+  echo: { meaning: 'flood ping, mean round trip', unit: 'µs' },
+  interval: { meaning: 'flood ping, from one request to the next', unit: 'µs' },
   memory: { meaning: 'memory for each port, the switch itself apart', unit: 'KiB' },
 } as const
 

@@ -24,11 +24,6 @@ export class Load {
     return this.#child.number(`udp ${rate} ${ms}`)
   }
 
-  /** The mean time of an ICMP echo, in ns, each sent when the one before has been answered. */
-  echo(count: number): Promise<number> {
-    return this.#child.number(`echo ${count}`)
-  }
-
   /** Frames of 64 bytes that arrive in a second between two clients of the VDE switch in the directory. */
   vde(directory: string, ms: number): Promise<number> {
     return this.#child.number(`vde ${directory} ${ms}`)

@@ -13,7 +13,6 @@ struct path {
 
 long long tcp(const struct path* path, int ms);
 long long udp(const struct path* path, int rate, int ms);
-long long echo(const struct path* path, int count);
 long long vde(const char* directory, int ms);
 
 #endif

@@ -6,10 +6,8 @@
 // Reads one command a line, and answers each with a line, a whole number.
 //   tcp MS           bytes of one TCP connection that arrive in a second
 //   udp RATE MS      frames of 64 bytes that arrive, when RATE are sent in a second, evenly
-//   echo COUNT       ns that an ICMP echo takes on the average, each sent when the one before has been
-//   answered vde DIRECTORY MS frames of 64 bytes that arrive in a second between two clients of the VDE
-//   switch there, sent as
-//                    fast as it takes them; this one needs neither namespace
+//   vde DIRECTORY MS frames of 64 bytes that arrive in a second between two clients of the VDE switch there,
+//                    sent as fast as it takes them; this one needs neither namespace
 #define _GNU_SOURCE
 #include "load.h"
 
@@ -67,7 +65,6 @@ static long long run(const struct path* path, const char* line) {
   int first, ms;
   if (sscanf(line, "tcp %d", &ms) == 1) return tcp(path, ms);
   if (sscanf(line, "udp %d %d", &first, &ms) == 2) return udp(path, first, ms);
-  if (sscanf(line, "echo %d", &first) == 1) return echo(path, first);
   if (sscanf(line, "vde %107s %d", directory, &ms) == 2) return vde(directory, ms);
   die(line, EINVAL);
 }

@@ -25,7 +25,7 @@ export const EFFORT: VdeEffort = {
     tcpMs: 1500,
     udpMs: 1000,
     clientsMs: 1000,
-    echoes: 5000,
+    echoes: 20_000,
     memory: { rounds: 3, ports: 50 },
   },
 }

@@ -91,7 +91,16 @@ export const PROFILES = {
     'qemu-system-x86',
     'kmod',
   ],
-  bench: [...BUILD, 'gcc', 'openvswitch-switch', 'vde2', 'iproute2', 'uuid-runtime', 'util-linux'],
+  bench: [
+    ...BUILD,
+    'gcc',
+    'openvswitch-switch',
+    'vde2',
+    'iproute2',
+    'iputils-ping',
+    'uuid-runtime',
+    'util-linux',
+  ],
 }
 
 /** Ubuntu's docker-compose is of version 1, which its Python is too new for. */

@@ -76,6 +76,8 @@ withPeers(
       'clients: vde_switch',
       'echo: ecdock-switch',
       'echo: vde_switch',
+      'interval: ecdock-switch',
+      'interval: vde_switch',
       'memory: ecdock-switch',
       'memory: vde_switch',
       'processor: ecdock-switch',
