@@ -46,7 +46,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
-if (words.length === 0 && tests === here && filesIn('integration').every(({ name }) => name !== ALONE)) {
+// A machine of test/vm has some of the compiled tests, and no sources.
+const sources = join(root, 'test', 'integration')
+if (words.length === 0 && existsSync(sources) && !existsSync(join(root, 'test', `${ALONE}.test.ts`))) {
   throw new Error(`there is no ${ALONE}, which is to run alone: say in test/run.ts what it is called now`)
 }
 await runUnitTests()

@@ -69,6 +69,9 @@ test('runs nothing when the file that is to run alone is not there', async ({ di
   }
   write(directory, 'dist/test/unit/a', "test('it', () => {})")
   const copy = join(directory, 'dist', 'test', 'run.js')
+  // Where there are no sources, as in a virtual machine, there may be some of the tests only.
+  assert.is(lastLine(await runToEnd(process.execPath, [copy])), '1 passed, 0 failed, 0 skipped')
+  mkdirSync(join(directory, 'test', 'integration'), { recursive: true })
   const ended = await runToEnd(process.execPath, [copy])
   assert.is(ended.status, 1)
   assert.match(ended.stderr, 'there is no integration/ovs-slots, which is to run alone')
