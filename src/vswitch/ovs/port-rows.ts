@@ -50,8 +50,8 @@ function insertion(
 ): Operation[] {
   const { Interface, Port } = portColumns(slot)
   return [
-    insert('Interface', { name, ...Interface }, `${label}i`),
-    insert('Port', { name, interfaces: [named(`${label}i`)], ...Port }, `${label}p`),
+    insert('Interface', { name, ...filled(Interface) }, `${label}i`),
+    insert('Port', { name, interfaces: [named(`${label}i`)], ...filled(Port) }, `${label}p`),
     mutate('Bridge', rowIs(bridge.uuid), { ports: { insert: [named(`${label}p`)] } }),
     ...followingMirrors(client, bridge, slot.slot, named(`${label}p`)),
   ]
@@ -94,6 +94,15 @@ export function portColumns({ slot, mac, vlan, policing, dualNic }: SlotConfigur
       external_ids: { [PORT_KEYS.slot]: String(slot) },
     },
   }
+}
+
+/** The columns that are not as a new row has them anyway (RFC 7047 section 5.2.1): most are, and the server reads each. */
+function filled<Columns extends object>(columns: Columns): Partial<Columns> {
+  const isFilled = (value: unknown) =>
+    value !== undefined && value !== 0 && !(Array.isArray(value) && value.length === 0)
+  return Object.fromEntries(
+    Object.entries(columns).filter(([, value]) => isFilled(value)),
+  ) as Partial<Columns>
 }
 
 /** Whether the row has these columns already. */
