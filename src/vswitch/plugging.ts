@@ -95,22 +95,26 @@ export class Plugging {
   }
 
   /**
-   * Makes the interfaces, some in each native call, and connects them. The next call is made before one has ended, so that
-   * the kernel need not wait for Node; and while it makes interfaces, the switch takes in those that are made.
+   * Makes the interfaces, some in each native call, and connects them: all in one go where the switch has to take them in,
+   * because the first that were connected would keep it busy with what they send while the others are made. The next call is
+   * made before one has ended, so that the kernel need not wait for Node.
    */
   async #makeAndConnect(admitted: readonly Admitted[], again: Item[]): Promise<void> {
-    const connecting: Promise<PromiseSettledResult<void>[]>[] = []
+    const together = this.#backend.connect !== undefined
+    const all: Made[] = []
+    const ends: Promise<PromiseSettledResult<void>[]>[] = []
     let before: Promise<unknown> | undefined
     for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
       const making = this.#make(admitted.slice(at, at + PLANS_A_CALL), again)
-      connecting.push(Promise.allSettled([making.then((made) => this.#connect(made))]))
+      const taking = making.then((made) => (together ? void all.push(...made) : this.#connect(made)))
+      ends.push(Promise.allSettled([taking]))
       await Promise.allSettled([before])
       before = making
     }
     // The slots are kept until all that was begun has ended, whatever becomes of one.
-    for (const result of (await Promise.all(connecting)).flat()) {
-      if (result.status === 'rejected') throw result.reason
-    }
+    const results = (await Promise.all(ends)).flat()
+    await this.#connect(all)
+    for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 
   /** Makes the interfaces, in one native call; returns those that are made. */

@@ -104,7 +104,7 @@ test('a free slot is one that neither a port, nor anybody else, nor the switch h
   assert.match(error.message, 'only 5 of them are free')
 })
 
-test('while some are connected the kernel makes the next, and is given more as soon as it has made some', async () => {
+test('the kernel is given more before it has made what it was given; a switch takes all in together', async () => {
   const events: string[] = []
   const ends: (() => void)[] = []
   const execute = (plans: readonly Plan[]) =>
@@ -117,7 +117,7 @@ test('while some are connected the kernel makes the next, and is given more as s
       })
     })
   const connect = async (made: readonly MadePort[]) => {
-    events.push(`connect ${made[0]?.wiring.slot}`)
+    events.push(`connect ${made.length}`)
     return made.map(() => undefined)
   }
   const { vswitch } = laid({ execute }, { connect })
@@ -129,35 +129,45 @@ test('while some are connected the kernel makes the next, and is given more as s
   }
   assert.equal((await plugging).map(codeOrSlot), slots)
   assert.equal(events, [
-    ...['call 1', 'call 2', 'end 1', 'connect 1', 'call 3', 'end 2', 'connect 51', 'call 4'],
-    ...['end 3', 'connect 101', 'end 4', 'connect 151'],
+    ...['call 1', 'call 2', 'end 1', 'call 3', 'end 2', 'call 4', 'end 3', 'end 4'],
+    'connect 200',
   ])
 })
 
-test('an onOutcome that throws ends it: what it was not told of is undone, or never made', async () => {
-  const made: string[] = []
+test('what needs no switch is told as soon as it is made', async () => {
+  const events: (string | number)[] = []
   const execute = async (plans: readonly Plan[]) => {
-    for (const { steps } of plans)
-      made.push(...steps.flatMap((step) => (step.op === 'veth' ? step.name : [])))
-    // A call takes its time, in which the outcomes of the one before it are told.
+    events.push('call')
     await setImmediate()
     return plans.map(() => DONE)
   }
-  const { vswitch, deleted } = laid({ execute }, { connect: async (ports) => ports.map(() => undefined) })
+  const { vswitch } = laid({ execute })
+  const slots = Array.from({ length: 250 }, (_, at) => at + 1)
+  await vswitch.plugAll(into(...slots), { onOutcome: (outcome) => events.push(codeOrSlot(outcome)) })
+  assert.equal(
+    events.filter((event) => event !== 'call'),
+    slots,
+  )
+  assert.ok(events.indexOf(1) < events.lastIndexOf('call'))
+})
+
+test('an onOutcome that throws ends it: what it was not told of is undone', async () => {
+  const { vswitch, deleted } = laid({}, { connect: async (made) => made.map(() => undefined) })
   const oops = new Error('oops')
   const heard: (string | number)[] = []
   const onOutcome = (outcome: PlugOutcome) => {
     heard.push(codeOrSlot(outcome))
     if (heard.length === 2) throw oops
   }
-  const slots = Array.from({ length: 250 }, (_, at) => at + 1)
+  const slots = Array.from({ length: 1100 }, (_, at) => (at % 250) + 1)
   const plugging = vswitch.plugAll(into(...slots), { onOutcome })
   assert.is(await plugging.catch((error: unknown) => error), oops)
   assert.equal(heard, [1, 2])
-  assert.ok(made.length > 2 && made.length < slots.length, `${made.length} were made`)
+  // The first batch was made and connected; the second was never begun.
+  const undone = slots.slice(2, 1024)
   assert.equal(
     deleted.map(({ name }) => name),
-    made.slice(2),
+    undone.map((slot) => `br0-s${slot}`),
   )
 })
 

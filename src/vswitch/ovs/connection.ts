@@ -16,6 +16,8 @@ import { portError } from './verdict.js'
 /** How long the rows wait for the flows, in ms, and how much longer for each port: a vswitchd that hangs answers neither. */
 const FLOWS_FIRST_MS = 1000
 const FLOWS_FIRST_EACH_MS = 10
+/** Ports whose rows do not wait for their flows. */
+const MOST_AT_ONCE = 128
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
@@ -42,8 +44,7 @@ export async function connect(
   }
   const { losses } = ovs.flows(name)
   const settingFlows = setFlows(ovs, name, free, signal)
-  // A port that has a VLAN is to be kept to it from the beginning. Other flows go out together with their rows.
-  if (free.some(({ wiring }) => !hasSlotFlow(wiring))) {
+  if (needFlowsFirst(free)) {
     const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
     await Promise.race([settingFlows, setTimeout(firstMs, undefined, { ref: false })])
   }
@@ -58,6 +59,14 @@ export async function connect(
   const failed = free.filter((port) => rows.added.has(port) && verdicts.get(port) !== undefined)
   await takeBack(ovs, name, failed, verdicts)
   return made.map((port) => verdicts.get(port))
+}
+
+/**
+ * As soon as ports are there, what is behind hundreds keeps vswitchd busy, and for long without flows; and a port that has a
+ * VLAN is to be kept to it from the beginning. The flows of others go out together with their rows.
+ */
+function needFlowsFirst(ports: readonly MadePort[]): boolean {
+  return ports.length > MOST_AT_ONCE || ports.some(({ wiring }) => !hasSlotFlow(wiring))
 }
 
 /** Writes the rows of those whose slots have none that say it; `added`: those that had none at all. */
