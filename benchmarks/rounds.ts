@@ -41,6 +41,10 @@ export async function race(effort: Effort, race: Race): Promise<void> {
 /** As {@link race}, with nothing but ports in bulk. */
 export async function raceInBulk(bulk: Effort['bulk'], race: Race): Promise<void> {
   for (const contestant of race.contestants) await rehearse(race, contestant)
+  for (const contestant of race.contestants) {
+    race.progress(`${race.kind}: warming up ${contestant.name}`)
+    await warmUpInBulk(contestant, bulk)
+  }
   await allInBulk(bulk, race)
 }
 
@@ -89,6 +93,10 @@ async function warmUp(
     for (let slot = 1; slot <= one.series; slot++) await contestant.plug(slot)
     await contestant.unplugAll(one.series)
   }
+  await warmUpInBulk(contestant, bulk)
+}
+
+async function warmUpInBulk(contestant: Contestant, bulk: Effort['bulk']): Promise<void> {
   const ports = Math.max(...bulk.map((row) => row.ports).filter((count) => count <= BULK_WARM_UP_PORTS))
   for (let round = 0; round < BULK_WARM_UP_ROUNDS; round++) {
     await contestant.plugAll(ports)

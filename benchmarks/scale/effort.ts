@@ -19,7 +19,7 @@ export interface ScaleEffort {
 export const EFFORT: ScaleEffort = {
   full: { slots: 1000, rounds: 2 },
   slowRounds: 1,
-  bulk: { ports: 100, rounds: 5 },
+  bulk: { ports: 100, rounds: 11 },
   fills: { ports: [0, 250, 500, 750, 1000], samples: 3 },
   churn: { slots: 500, out: 32, cycles: 12 },
   replug: { slots: 100, of: 10, times: 3 },
