@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
+#include <utility>
 
 using ecdock::Fd;
 using ecdock::vde::EventLoop;
@@ -38,9 +40,32 @@ struct Pair {
   Fd far;
 };
 
-bool one_processor() {
+std::unique_ptr<EventLoop> open_loop() {
+  auto opened = EventLoop::open();
+  REQUIRE(opened.ok());
+  return std::move(opened.value());
+}
+
+// A loop that follows one end of a pair.
+struct Following {
+  Following() {
+    REQUIRE(loop->add(pair.near.get(), EPOLLIN, watcher).ok());
+    REQUIRE(loop->follow(pair.near.get(), EPOLLIN, watcher));
+  }
+  std::unique_ptr<EventLoop> loop = open_loop();
+  Pair pair;
+  Counting watcher;
+};
+
+cpu_set_t own_processors() {
   cpu_set_t processors;
-  return sched_getaffinity(0, sizeof processors, &processors) == 0 && CPU_COUNT(&processors) == 1;
+  REQUIRE(sched_getaffinity(0, sizeof processors, &processors) == 0);
+  return processors;
+}
+
+bool one_processor() {
+  const cpu_set_t processors = own_processors();
+  return CPU_COUNT(&processors) == 1;
 }
 
 }  // namespace
@@ -48,13 +73,10 @@ bool one_processor() {
 TEST_CASE(
     "what is followed is told in every turn of what it waits for, and afterwards only of what is there") {
   if (one_processor()) return;
-  auto opened = EventLoop::open();
-  REQUIRE(opened.ok());
-  EventLoop& loop = *opened.value();
-  Pair pair;
-  Counting watcher;
-  REQUIRE(loop.add(pair.near.get(), EPOLLIN, watcher).ok());
-  REQUIRE(loop.follow(pair.near.get(), EPOLLIN, watcher));
+  Following following;
+  EventLoop& loop = *following.loop;
+  Pair& pair = following.pair;
+  Counting& watcher = following.watcher;
   // Nothing has come, so that only this ends the second part.
   const auto send_later = [&] {
     loop.after(30, [&] {
@@ -79,16 +101,13 @@ TEST_CASE(
 
 TEST_CASE("others are told, and timers called, while a descriptor is followed; one that is removed is not") {
   if (one_processor()) return;
-  auto opened = EventLoop::open();
-  REQUIRE(opened.ok());
-  EventLoop& loop = *opened.value();
-  Pair dense;
+  Following following;
+  EventLoop& loop = *following.loop;
+  Pair& dense = following.pair;
+  Counting& followed = following.watcher;
   Pair seldom;
-  Counting followed;
   Counting other;
-  REQUIRE(loop.add(dense.near.get(), EPOLLIN, followed).ok());
   REQUIRE(loop.add(seldom.near.get(), EPOLLIN, other).ok());
-  REQUIRE(loop.follow(dense.near.get(), EPOLLIN, followed));
   int told = 0;
   other.then = [&] {
     loop.remove(dense.near.get(), followed);
@@ -104,16 +123,12 @@ TEST_CASE("others are told, and timers called, while a descriptor is followed; o
 }
 
 TEST_CASE("it is seen that others want the processor") {
-  cpu_set_t processors;
-  REQUIRE(sched_getaffinity(0, sizeof processors, &processors) == 0);
-  if (CPU_COUNT(&processors) == 1) return;
-  auto opened = EventLoop::open();
-  REQUIRE(opened.ok());
-  EventLoop& loop = *opened.value();
-  Pair pair;
-  Counting watcher;
-  REQUIRE(loop.add(pair.near.get(), EPOLLIN, watcher).ok());
-  REQUIRE(loop.follow(pair.near.get(), EPOLLIN, watcher));
+  if (one_processor()) return;
+  const cpu_set_t processors = own_processors();
+  Following following;
+  EventLoop& loop = *following.loop;
+  Pair& pair = following.pair;
+  Counting& watcher = following.watcher;
   // Both on one processor.
   cpu_set_t here;
   CPU_ZERO(&here);
