@@ -25,8 +25,8 @@ export interface Race {
   progress(text: string): void
 }
 
+/** Of each kind, one by one and in bulk: Node goes on compiling for as long. */
 const WARM_UP_ROUNDS = 50
-const BULK_WARM_UP_ROUNDS = 10
 /** Each of them has the largest number that is measured and is not above this. */
 const BULK_WARM_UP_PORTS = 100
 
@@ -98,7 +98,7 @@ async function warmUp(
 
 async function warmUpInBulk(contestant: Contestant, bulk: Effort['bulk']): Promise<void> {
   const ports = Math.max(...bulk.map((row) => row.ports).filter((count) => count <= BULK_WARM_UP_PORTS))
-  for (let round = 0; round < BULK_WARM_UP_ROUNDS; round++) {
+  for (let round = 0; round < WARM_UP_ROUNDS; round++) {
     await contestant.plugAll(ports)
     await contestant.unplugAll(ports)
   }

@@ -95,26 +95,36 @@ export class Plugging {
   }
 
   /**
-   * Makes the interfaces, some in each native call, and connects them: all in one go where the switch has to take them in,
-   * because the first that were connected would keep it busy with what they send while the others are made. The next call is
-   * made before one has ended, so that the kernel need not wait for Node.
+   * Makes the interfaces, some in each native call, and connects as many at a time as the switch wants to take in. The next
+   * call is made before one has ended, so that the kernel need not wait for Node.
    */
   async #makeAndConnect(admitted: readonly Admitted[], again: Item[]): Promise<void> {
-    const together = this.#backend.connect !== undefined
-    const all: Made[] = []
-    const ends: Promise<PromiseSettledResult<void>[]>[] = []
+    const connecting: Promise<PromiseSettledResult<void>>[] = []
     let before: Promise<unknown> | undefined
-    for (let at = 0; at < admitted.length; at += PLANS_A_CALL) {
-      const making = this.#make(admitted.slice(at, at + PLANS_A_CALL), again)
-      const taking = making.then((made) => (together ? void all.push(...made) : this.#connect(made)))
-      ends.push(Promise.allSettled([taking]))
-      await Promise.allSettled([before])
-      before = making
+    for (const some of inPieces(admitted, this.#connectsAtATime(admitted.length))) {
+      const making: Promise<Made[]>[] = []
+      for (const plans of inPieces(some, PLANS_A_CALL)) {
+        const made = this.#make(plans, again)
+        making.push(made)
+        await Promise.allSettled([before])
+        before = made
+      }
+      connecting.push(settled(this.#connectWhenMade(making)))
     }
     // The slots are kept until all that was begun has ended, whatever becomes of one.
-    const results = (await Promise.all(ends)).flat()
-    await this.#connect(all)
-    for (const result of results) if (result.status === 'rejected') throw result.reason
+    for (const result of await Promise.all(connecting)) if (result.status === 'rejected') throw result.reason
+  }
+
+  #connectsAtATime(count: number): number {
+    if (this.#backend.connect === undefined) return PLANS_A_CALL
+    return this.#backend.connectsAtATime?.(count) ?? count
+  }
+
+  /** Connects what these calls make, whatever becomes of one of them. */
+  async #connectWhenMade(making: readonly Promise<Made[]>[]): Promise<void> {
+    const calls = await Promise.allSettled(making)
+    await this.#connect(calls.flatMap((call) => (call.status === 'fulfilled' ? call.value : [])))
+    for (const call of calls) if (call.status === 'rejected') throw call.reason
   }
 
   /** Makes the interfaces, in one native call; returns those that are made. */
@@ -244,6 +254,15 @@ export class Plugging {
       this.#thrown = { error }
     }
   }
+}
+
+function* inPieces<T>(all: readonly T[], size: number): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size)
+}
+
+async function settled<T>(promise: Promise<T>): Promise<PromiseSettledResult<T>> {
+  const [result] = await Promise.allSettled([promise])
+  return result
 }
 
 /** Those whose device the switch makes, or one of their devices, and the others. */

@@ -3,7 +3,7 @@ import { parseSubnet } from '../../addressing/subnet.js'
 import type { HostSidedBackend } from '../backend.js'
 import { hostSidePlaces } from '../host-side-places.js'
 import type { OvsBridge } from './bridge.js'
-import { connect } from './connection.js'
+import { connect, connectsAtATime } from './connection.js'
 import { explainPlug } from './explaining.js'
 import { foreignPorts } from './foreign-ports.js'
 import { OvsInternalPorts } from './internal-ports.js'
@@ -49,6 +49,7 @@ export function ovsBackend(record: OvsBridge, ovs: OpenVswitch, hasIpv6: boolean
     interfaces: (wiring) => pairSteps(sw, wiring, isStanding(wiring.slot)),
     finish: (wiring) => finishSteps(sw, wiring, isStanding(wiring.slot)),
     connect: (made, signal) => connect(ovs, name, made, signal),
+    connectsAtATime: (count) => connectsAtATime(client, name, count),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),
     prepare: (wirings, around) => prepare(sw, wirings, around),

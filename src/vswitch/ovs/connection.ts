@@ -16,8 +16,10 @@ import { portError } from './verdict.js'
 /** How long the rows wait for the flows, in ms, and how much longer for each port: a vswitchd that hangs answers neither. */
 const FLOWS_FIRST_MS = 1000
 const FLOWS_FIRST_EACH_MS = 10
-/** Ports whose rows do not wait for their flows. */
-const MOST_AT_ONCE = 128
+/** What so many ports send when they come up does not keep vswitchd from others that are to be taken in. */
+const FEW_PORTS = 128
+/** Half as many, and vswitchd takes longer for one transaction more than the other half takes to be made. */
+const WORTH_HALVING = 48
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
@@ -61,12 +63,18 @@ export async function connect(
   return made.map((port) => verdicts.get(port))
 }
 
+/** While the second half of a few is made, vswitchd takes in the first. */
+export function connectsAtATime(client: OvsdbClient, name: string, count: number): number {
+  const ports = (client.replica.byName('Bridge', name)?.ports.size ?? 0) + count
+  return count >= WORTH_HALVING && ports <= FEW_PORTS ? Math.ceil(count / 2) : count
+}
+
 /**
  * As soon as ports are there, what is behind hundreds keeps vswitchd busy, and for long without flows; and a port that has a
  * VLAN is to be kept to it from the beginning. The flows of others go out together with their rows.
  */
 function needFlowsFirst(ports: readonly MadePort[]): boolean {
-  return ports.length > MOST_AT_ONCE || ports.some(({ wiring }) => !hasSlotFlow(wiring))
+  return ports.length > FEW_PORTS || ports.some(({ wiring }) => !hasSlotFlow(wiring))
 }
 
 /** Writes the rows of those whose slots have none that say it; `added`: those that had none at all. */
