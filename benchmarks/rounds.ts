@@ -25,9 +25,9 @@ export interface Race {
   progress(text: string): void
 }
 
-/** Of each kind, one by one and in bulk: Node goes on compiling for as long. */
+/** So many one by one, and so many in bulk: Node goes on compiling for as long. */
 const WARM_UP_ROUNDS = 50
-/** Each of them has the largest number that is measured and is not above this. */
+/** Each round in bulk has the largest number that is measured and is not above this. */
 const BULK_WARM_UP_PORTS = 100
 
 /** Lets all contestants do everything, in turns, so that the machine's drift hits all alike. */

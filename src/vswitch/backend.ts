@@ -107,7 +107,7 @@ export interface Backend {
    * undefined. A port that failed is disconnected again; its interfaces are the caller's.
    */
   connect?(made: readonly MadePort[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]>
-  /** How many of so many ports are connected at a time, while the next are made. Default: all of them. */
+  /** How many of `count` ports are connected at a time, while the next are made: at least 1. Default: all of them. */
   connectsAtATime?(count: number): number
   /** What the switch itself keeps of slots, whether or not their interfaces are there. */
   kept?(): ReadonlyMap<number, KeptSlot>

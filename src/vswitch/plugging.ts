@@ -32,6 +32,8 @@ export class Plugging {
   readonly #outcomes: PlugOutcome[] = []
   /** What onOutcome threw: then all that it has not been told is undone, as if the plug had been cancelled. */
   #thrown: { error: unknown } | undefined
+  /** When some were connected last. */
+  #connectedAt = 0
 
   constructor(
     backend: Backend,
@@ -102,11 +104,11 @@ export class Plugging {
     const connecting: Promise<PromiseSettledResult<void>>[] = []
     let before: Promise<unknown> | undefined
     for (const some of inPieces(admitted, this.#connectsAtATime(admitted.length))) {
-      const making: Promise<Made[]>[] = []
+      const making: Promise<PromiseSettledResult<Made[]>>[] = []
       for (const plans of inPieces(some, PLANS_A_CALL)) {
-        const made = this.#make(plans, again)
+        const made = settled(this.#make(plans, again))
         making.push(made)
-        await Promise.allSettled([before])
+        await before
         before = made
       }
       connecting.push(settled(this.#connectWhenMade(making)))
@@ -121,8 +123,8 @@ export class Plugging {
   }
 
   /** Connects what these calls make, whatever becomes of one of them. */
-  async #connectWhenMade(making: readonly Promise<Made[]>[]): Promise<void> {
-    const calls = await Promise.allSettled(making)
+  async #connectWhenMade(making: readonly Promise<PromiseSettledResult<Made[]>>[]): Promise<void> {
+    const calls = await Promise.all(making)
     await this.#connect(calls.flatMap((call) => (call.status === 'fulfilled' ? call.value : [])))
     for (const call of calls) if (call.status === 'rejected') throw call.reason
   }
@@ -203,7 +205,10 @@ export class Plugging {
     const ports = made.map(({ port }) => port)
     const signal = this.#thrown === undefined ? this.#options.signal : AbortSignal.abort()
     const errors = await connectAll(this.#backend, this.#around, ports, signal)
-    const share = (performance.now() - before) / made.length
+    // What it waited for others that were connected is theirs.
+    const since = Math.max(before, this.#connectedAt)
+    this.#connectedAt = performance.now()
+    const share = (this.#connectedAt - since) / made.length
     const untold: Made[] = []
     for (const [at, { item, port }] of made.entries()) {
       const error = errors[at]

@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Vswitch } from '../../src/index.js'
 import { inside } from '../support/netns.js'
 import { FIRST, hasRow, onOvs, SECOND } from '../support/on-ovs.js'
+import type { PrivateOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
 import { run, waitUntil } from '../support/process.js'
@@ -37,33 +39,44 @@ ovsTest('a restarted ovs-vswitchd takes up what was plugged in', () =>
   }),
 )
 
-ovsTest('aborting at any moment leaves a port whole, or nothing of it', () =>
-  onOvs({}, async ({ ovs, vswitch }) => {
-    for (let ms = 0; ms <= 40; ms += 4) {
-      const controller = new AbortController()
-      const requests = Array.from({ length: 8 }, () => ({ target: { netns: FIRST } }))
-      const plugging = vswitch.plugAll(requests, { signal: controller.signal })
-      if (ms > 0) await sleep(ms)
-      controller.abort()
-      const outcomes = await plugging
-      const made = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.port.slot] : []))
-      for (const outcome of outcomes) if (!outcome.ok) assert.is(outcome.error.code, 'CANCELLED')
-      const ports = await vswitch.ports()
-      assert.equal(
-        ports.map(({ slot, state }) => [slot, state]),
-        made.map((slot) => [slot, 'up']),
-      )
-      // Rows outlive what was plugged in; there are none that nobody knows of.
-      const rows = (await ovs.vsctl('list-ports', 'ovs0')).split('\n').filter((name) => name !== '')
-      assert.is(rows.length, made.length + (await vswitch.reservedSlots()).length)
-      const there = await inside(FIRST, 'ip', ['-br', 'link', 'show', 'type', 'veth'])
-      assert.is(there.split('\n').length - 1, made.length)
-      await vswitch.unplugAll(made)
-    }
-    await vswitch.plug({ netns: FIRST })
-    await answers(FIRST, '10.0.0.254')
-  }),
-)
+for (const [count, moments] of [
+  [8, [0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40]],
+  // Half of them are connected while the others are made.
+  [60, [20, 40, 60, 80]],
+] as const) {
+  ovsTest(`aborting at any moment leaves each of ${count} ports whole, or nothing of it`, () =>
+    onOvs({}, async ({ ovs, vswitch }) => {
+      for (const ms of moments) {
+        await abortAfter(ms, count, ovs, vswitch)
+        if (count > 8) await vswitch.release(await vswitch.reservedSlots())
+      }
+      await vswitch.plug({ netns: FIRST })
+      await answers(FIRST, '10.0.0.254')
+    }),
+  )
+}
+
+async function abortAfter(ms: number, count: number, ovs: PrivateOvs, vswitch: Vswitch): Promise<void> {
+  const controller = new AbortController()
+  const requests = Array.from({ length: count }, () => ({ target: { netns: FIRST } }))
+  const plugging = vswitch.plugAll(requests, { signal: controller.signal })
+  if (ms > 0) await sleep(ms)
+  controller.abort()
+  const outcomes = await plugging
+  const made = outcomes.flatMap((outcome) => (outcome.ok ? [outcome.port.slot] : []))
+  for (const outcome of outcomes) if (!outcome.ok) assert.is(outcome.error.code, 'CANCELLED')
+  const ports = await vswitch.ports()
+  assert.equal(
+    ports.map(({ slot, state }) => [slot, state]),
+    made.map((slot) => [slot, 'up']),
+  )
+  // Rows outlive what was plugged in; there are none that nobody knows of.
+  const rows = (await ovs.vsctl('list-ports', 'ovs0')).split('\n').filter((name) => name !== '')
+  assert.is(rows.length, made.length + (await vswitch.reservedSlots()).length)
+  const there = await inside(FIRST, 'ip', ['-br', 'link', 'show', 'type', 'veth'])
+  assert.is(there.split('\n').length - 1, made.length)
+  await vswitch.unplugAll(made)
+}
 
 ovsTest('a plug that waits for another one can be cancelled: it ends at once, and the other goes on', () =>
   onOvs({}, async ({ ovs, vswitch }) => {

@@ -49,7 +49,7 @@ export function ovsBackend(record: OvsBridge, ovs: OpenVswitch, hasIpv6: boolean
     interfaces: (wiring) => pairSteps(sw, wiring, isStanding(wiring.slot)),
     finish: (wiring) => finishSteps(sw, wiring, isStanding(wiring.slot)),
     connect: (made, signal) => connect(ovs, name, made, signal),
-    connectsAtATime: (count) => connectsAtATime(client, name, count),
+    connectsAtATime: (count) => connectsAtATime(count, client.replica.count('Port')),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),
     prepare: (wirings, around) => prepare(sw, wirings, around),

@@ -16,9 +16,11 @@ import { portError } from './verdict.js'
 /** How long the rows wait for the flows, in ms, and how much longer for each port: a vswitchd that hangs answers neither. */
 const FLOWS_FIRST_MS = 1000
 const FLOWS_FIRST_EACH_MS = 10
-/** What so many ports send when they come up does not keep vswitchd from others that are to be taken in. */
+/** Ports whose rows do not wait for their flows. */
+const MOST_AT_ONCE = 128
+/** With so many in all, what the first of them send when they come up does not keep vswitchd from the others. */
 const FEW_PORTS = 128
-/** Half as many, and vswitchd takes longer for one transaction more than the other half takes to be made. */
+/** With fewer, one transaction more takes vswitchd longer than the kernel needs to make the second half. */
 const WORTH_HALVING = 48
 
 type Verdicts = Map<MadePort, EcdockError | undefined>
@@ -63,10 +65,12 @@ export async function connect(
   return made.map((port) => verdicts.get(port))
 }
 
-/** While the second half of a few is made, vswitchd takes in the first. */
-export function connectsAtATime(client: OvsdbClient, name: string, count: number): number {
-  const ports = (client.replica.byName('Bridge', name)?.ports.size ?? 0) + count
-  return count >= WORTH_HALVING && ports <= FEW_PORTS ? Math.ceil(count / 2) : count
+/**
+ * How many of `count` ports are connected at a time, when there are `present` already, on all bridges: half of them, so that
+ * vswitchd takes in the first half while the second is made, or all.
+ */
+export function connectsAtATime(count: number, present: number): number {
+  return count >= WORTH_HALVING && present + count <= FEW_PORTS ? Math.ceil(count / 2) : count
 }
 
 /**
@@ -74,7 +78,7 @@ export function connectsAtATime(client: OvsdbClient, name: string, count: number
  * VLAN is to be kept to it from the beginning. The flows of others go out together with their rows.
  */
 function needFlowsFirst(ports: readonly MadePort[]): boolean {
-  return ports.length > FEW_PORTS || ports.some(({ wiring }) => !hasSlotFlow(wiring))
+  return ports.length > MOST_AT_ONCE || ports.some(({ wiring }) => !hasSlotFlow(wiring))
 }
 
 /** Writes the rows of those whose slots have none that say it; `added`: those that had none at all. */
