@@ -3,6 +3,7 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import { Pending } from '../pending.js'
 import { notTakenIn, type OvsdbClient, type TransactOptions } from './client.js'
 import { remainingMs, silent } from './connection.js'
+import { joinInsertions } from './joining.js'
 import type { Operation } from './operations.js'
 import { type OperationResult, refusalOf } from './result.js'
 
@@ -128,7 +129,9 @@ export class GroupCommit {
           for (const { part } of shares) part.stage = 'committed'
         },
       })
-      for (const { part, from, to } of shares) part.pending.resolve(results.slice(from, to))
+      for (const { part, places } of shares) {
+        part.pending.resolve(places.map((place) => results[place] ?? {}))
+      }
     } catch (error) {
       const split = splitUp(shares, error)
       if (split === undefined) {
@@ -176,27 +179,34 @@ class Part {
 /** A part's place in a transaction. */
 interface Share {
   part: Part
-  /** Index of its first operation, and of the first that is not its own. */
-  from: number
-  to: number
+  /** For each of its operations, the index of the one that does its work, perhaps with that of other parts. */
+  places: readonly number[]
 }
 
 /** The transaction of these parts; those that have nothing to do in it have ended. */
 function assemble(parts: readonly Part[]): { operations: Operation[]; shares: Share[] } {
-  const operations: Operation[] = []
-  const shares: Share[] = []
+  const all: Operation[] = []
+  const counts = new Map<Part, number>()
   for (const [at, part] of parts.entries()) {
     try {
       const own = part.build(`p${at}_`)
-      const from = operations.length
-      for (const operation of own) operations.push(operation)
+      for (const operation of own) all.push(operation)
       if (own.length === 0) part.pending.resolve([])
-      else shares.push({ part, from, to: operations.length })
+      else counts.set(part, own.length)
       part.stage = 'sent'
     } catch (error) {
       part.pending.reject(error)
     }
   }
+  // A part that is alone is told which of its operations was refused.
+  const alone = { operations: all, places: all.map((_, at) => at) }
+  const { operations, places } = counts.size === 1 ? alone : joinInsertions(all)
+  let next = 0
+  const shares = Array.from(counts, ([part, count]) => {
+    const from = next
+    next += count
+    return { part, places: places.slice(from, next) }
+  })
   return { operations, shares }
 }
 
@@ -224,12 +234,17 @@ function splitUp(shares: readonly Share[], error: unknown): Part[][] | undefined
   if (refusal.request || refusal.error === 'I/O error') return undefined
   const at = refusal.operation
   const parts = shares.map(({ part }) => part)
-  if (at === undefined) {
-    const middle = Math.ceil(parts.length / 2)
-    return [parts.slice(0, middle), parts.slice(middle)]
-  }
-  const refused = shares.find(({ from, to }) => from <= at && at < to)?.part
-  return refused && [parts.filter((part) => part !== refused), [refused]]
+  const suspects = at === undefined ? parts : partsOf(shares, at)
+  const [refused, ...others] = suspects
+  if (refused === undefined) return undefined
+  if (others.length === 0) return [parts.filter((part) => part !== refused), [refused]]
+  const middle = Math.ceil(parts.length / 2)
+  return [parts.slice(0, middle), parts.slice(middle)]
+}
+
+/** Those whose work this operation does. */
+function partsOf(shares: readonly Share[], operation: number): Part[] {
+  return shares.filter(({ places }) => places.includes(operation)).map(({ part }) => part)
 }
 
 function neverSent(timeoutMs: number): EcdockError {

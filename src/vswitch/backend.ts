@@ -24,6 +24,17 @@ export interface MadePort {
   ifindex: number
 }
 
+/** Ports that are connected to a switch in one go. */
+export interface Connection {
+  /** Takes in ports that are made, and begins with what need not wait for the others. Throws nothing. */
+  add(made: readonly MadePort[]): void
+  /**
+   * Connects all that were added; what went wrong, by port. One that failed is disconnected again; its interfaces are the
+   * caller's. To be called once when something was added, also when the signal has been aborted already: CANCELLED.
+   */
+  finish(signal: AbortSignal | undefined): Promise<ReadonlyMap<MadePort, EcdockError>>
+}
+
 /** What became of a port that was to go: an error when it could not be told whether it is there, undefined as `absent`. */
 export type PortRemoval = Removal | EcdockError | undefined
 
@@ -102,11 +113,8 @@ export interface Backend {
   interfaces(wiring: Wiring): Step[]
   /** Steps that the target side needs after it has its addresses. */
   finish?(wiring: Wiring): Step[]
-  /**
-   * Connects made ports to the switch, all in one go. One answer for each port: what went wrong with it, or
-   * undefined. A port that failed is disconnected again; its interfaces are the caller's.
-   */
-  connect?(made: readonly MadePort[], signal?: AbortSignal): Promise<(EcdockError | undefined)[]>
+  /** Connects made ports to the switch. Absent: a port whose interfaces are made is connected. */
+  connection?(): Connection
   /** How many of `count` ports are connected at a time, while the next are made: at least 1. Default: all of them. */
   connectsAtATime?(count: number): number
   /** What the switch itself keeps of slots, whether or not their interfaces are there. */

@@ -1,50 +1,63 @@
 import { asEcdockError, EcdockError } from '../errors.js'
 import { announceAll } from './announcing.js'
-import type { Backend, MadePort, Surroundings } from './backend.js'
+import type { Backend, Connection, MadePort, Surroundings } from './backend.js'
 import { filledAlias } from './record.js'
 
-/**
- * Connects made ports to the switch, and takes down again what could not be connected. One answer for each: what went
- * wrong with it, or undefined.
- */
-export async function connectAll(
-  backend: Backend,
-  around: Surroundings,
-  made: readonly MadePort[],
-  signal: AbortSignal | undefined,
-): Promise<(EcdockError | undefined)[]> {
-  const errors = await announced(around, made, await attempt(backend, made, signal))
-  const left = await takeDown(
-    backend,
-    around,
-    made.filter((_, at) => errors[at] !== undefined),
-  )
-  if (left === undefined) return errors
-  return errors.map((error) => (error === undefined ? undefined : withRest(error, left)))
+/** Ports that are connected to the switch in one go, each taken in when it has been made. */
+export class Connecting {
+  readonly #backend: Backend
+  readonly #around: Surroundings
+  readonly #connection: Connection | undefined
+  readonly #made: MadePort[] = []
+
+  constructor(backend: Backend, around: Surroundings) {
+    this.#backend = backend
+    this.#around = around
+    this.#connection = backend.connection?.()
+  }
+
+  add(made: readonly MadePort[]): void {
+    this.#made.push(...made)
+    this.#connection?.add(made)
+  }
+
+  /**
+   * Connects them, and takes down again what could not be connected. What went wrong with each, or undefined. To be called
+   * once when something was added.
+   */
+  async finish(signal: AbortSignal | undefined): Promise<ReadonlyMap<MadePort, EcdockError>> {
+    const errors = await this.#connect(signal)
+    await announce(
+      this.#around,
+      this.#made.filter((port) => !errors.has(port)),
+      errors,
+    )
+    const failed = this.#made.filter((port) => errors.has(port))
+    const left = await takeDown(this.#backend, this.#around, failed)
+    if (left !== undefined) for (const [port, error] of errors) errors.set(port, withRest(error, left))
+    return errors
+  }
+
+  async #connect(signal: AbortSignal | undefined): Promise<Map<MadePort, EcdockError>> {
+    const all = (error: EcdockError) => new Map(this.#made.map((port) => [port, error]))
+    if (this.#connection === undefined) return signal?.aborted === true ? all(cancelled()) : new Map()
+    try {
+      return new Map(await this.#connection.finish(signal))
+    } catch (error) {
+      return all(asEcdockError(error, 'plug'))
+    }
+  }
 }
 
-/** The errors, and those of telling the neighbours of the ports that have none. */
-async function announced(
+/** Tells the neighbours of these ports, and adds what went wrong with that. */
+async function announce(
   around: Surroundings,
-  made: readonly MadePort[],
-  errors: readonly (EcdockError | undefined)[],
-): Promise<(EcdockError | undefined)[]> {
-  const connected = made.filter((_, at) => errors[at] === undefined)
-  const told = new Map((await announceAll(around, connected)).map((error, at) => [connected[at], error]))
-  return made.map((port, at) => errors[at] ?? told.get(port))
-}
-
-async function attempt(
-  backend: Backend,
-  made: readonly MadePort[],
-  signal: AbortSignal | undefined,
-): Promise<(EcdockError | undefined)[]> {
-  if (signal?.aborted === true) return made.map(cancelled)
-  if (backend.connect === undefined) return made.map(() => undefined)
-  try {
-    return await backend.connect(made, signal)
-  } catch (error) {
-    return made.map(() => asEcdockError(error, 'plug'))
+  connected: readonly MadePort[],
+  errors: Map<MadePort, EcdockError>,
+): Promise<void> {
+  for (const [at, error] of (await announceAll(around, connected)).entries()) {
+    const port = connected[at]
+    if (port !== undefined && error !== undefined) errors.set(port, error)
   }
 }
 

@@ -1,7 +1,7 @@
 import { locate } from '../target/resolve.js'
 import { checkAskedSlot } from './admission.js'
 import type { Backend, Surroundings } from './backend.js'
-import { cancelled, connectAll } from './connecting.js'
+import { Connecting, cancelled } from './connecting.js'
 import { isMade, make, reasonOf, worthAnother } from './making.js'
 import type { PlugRequest, Port } from './vswitch.js'
 import { checkRequest, wire } from './wiring.js'
@@ -34,8 +34,10 @@ export async function plugDirectly(
     if (await worthAnother(request, slot, error, backend, around)) return undefined
     throw error
   }
-  if (backend.connect !== undefined || stopped()) {
-    const [error] = await connectAll(backend, around, [outcome], signal)
+  if (backend.connection !== undefined || stopped()) {
+    const connecting = new Connecting(backend, around)
+    connecting.add([outcome])
+    const error = (await connecting.finish(signal)).get(outcome)
     if (error !== undefined) throw error
   }
   return outcome.port

@@ -2,7 +2,7 @@ import { asEcdockError, EcdockError } from '../errors.js'
 import type { PlanFailed } from '../kernel/plan.js'
 import { Admission, type Admitted, type Item } from './admission.js'
 import type { Backend, MadePort, Surroundings } from './backend.js'
-import { cancelled, connectAll, takeDown } from './connecting.js'
+import { Connecting, cancelled, takeDown } from './connecting.js'
 import { isMade, makeAll, reasonOf, worthAnother } from './making.js'
 import type { BulkOptions, PlugOutcome, PlugRequest } from './vswitch.js'
 import type { Wiring } from './wiring.js'
@@ -101,36 +101,41 @@ export class Plugging {
    * call is made before one has ended, so that the kernel need not wait for Node.
    */
   async #makeAndConnect(admitted: readonly Admitted[], again: Item[]): Promise<void> {
-    const connecting: Promise<PromiseSettledResult<void>>[] = []
+    const connected: Promise<PromiseSettledResult<void>>[] = []
     let before: Promise<unknown> | undefined
     for (const some of inPieces(admitted, this.#connectsAtATime(admitted.length))) {
+      const connecting = new Connecting(this.#backend, this.#around)
       const making: Promise<PromiseSettledResult<Made[]>>[] = []
       for (const plans of inPieces(some, PLANS_A_CALL)) {
-        const made = settled(this.#make(plans, again))
+        const made = settled(this.#make(plans, connecting, again))
         making.push(made)
         await before
         before = made
       }
-      connecting.push(settled(this.#connectWhenMade(making)))
+      connected.push(settled(this.#connectWhenMade(making, connecting)))
     }
     // The slots are kept until all that was begun has ended, whatever becomes of one.
-    for (const result of await Promise.all(connecting)) if (result.status === 'rejected') throw result.reason
+    for (const result of await Promise.all(connected)) if (result.status === 'rejected') throw result.reason
   }
 
   #connectsAtATime(count: number): number {
-    if (this.#backend.connect === undefined) return PLANS_A_CALL
+    if (this.#backend.connection === undefined) return PLANS_A_CALL
     return this.#backend.connectsAtATime?.(count) ?? count
   }
 
   /** Connects what these calls make, whatever becomes of one of them. */
-  async #connectWhenMade(making: readonly Promise<PromiseSettledResult<Made[]>>[]): Promise<void> {
+  async #connectWhenMade(
+    making: readonly Promise<PromiseSettledResult<Made[]>>[],
+    connecting: Connecting,
+  ): Promise<void> {
     const calls = await Promise.all(making)
-    await this.#connect(calls.flatMap((call) => (call.status === 'fulfilled' ? call.value : [])))
+    const made = calls.flatMap((call) => (call.status === 'fulfilled' ? call.value : []))
+    await this.#connect(made, connecting)
     for (const call of calls) if (call.status === 'rejected') throw call.reason
   }
 
-  /** Makes the interfaces, in one native call; returns those that are made. */
-  async #make(admitted: readonly Admitted[], again: Item[]): Promise<Made[]> {
+  /** Makes the interfaces, in one native call; returns those that are made, and gives them to be connected. */
+  async #make(admitted: readonly Admitted[], connecting: Connecting, again: Item[]): Promise<Made[]> {
     if (this.#stopped) {
       for (const { item } of admitted) this.#fail(item, cancelled())
       return []
@@ -143,6 +148,7 @@ export class Plugging {
       for (const { item } of admitted) this.#fail(item, error)
       return []
     }
+    connecting.add(outcomes.filter(isMade))
     const made: Made[] = []
     for (const [at, { item, wiring }] of admitted.entries()) {
       const outcome = outcomes[at]
@@ -199,19 +205,18 @@ export class Plugging {
   }
 
   /** Connects what was made, and takes down again what could not be connected. */
-  async #connect(made: readonly Made[]): Promise<void> {
+  async #connect(made: readonly Made[], connecting: Connecting): Promise<void> {
     if (made.length === 0) return
     const before = performance.now()
-    const ports = made.map(({ port }) => port)
     const signal = this.#thrown === undefined ? this.#options.signal : AbortSignal.abort()
-    const errors = await connectAll(this.#backend, this.#around, ports, signal)
+    const errors = await connecting.finish(signal)
     // What it waited for others that were connected is theirs.
     const since = Math.max(before, this.#connectedAt)
     this.#connectedAt = performance.now()
     const share = (this.#connectedAt - since) / made.length
     const untold: Made[] = []
-    for (const [at, { item, port }] of made.entries()) {
-      const error = errors[at]
+    for (const { item, port } of made) {
+      const error = errors.get(port)
       if (error !== undefined) {
         this.#fail(item, error)
       } else if (this.#thrown === undefined) {

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { EcdockError } from '../../src/errors.js'
 import type { Kernel, Link, MarkedLink } from '../../src/kernel/kernel.js'
 import type { Plan, PlanOutcome } from '../../src/kernel/plan.js'
-import type { Backend, MadePort } from '../../src/vswitch/backend.js'
+import type { Backend, Connection, MadePort } from '../../src/vswitch/backend.js'
 import { bridgeBackend } from '../../src/vswitch/bridge.js'
 import { SlotSwitch } from '../../src/vswitch/slot-switch.js'
 import type { PlugOutcome } from '../../src/vswitch/vswitch.js'
@@ -40,6 +40,26 @@ function laid(kernel: Partial<Kernel>, backend: Partial<Backend> = {}) {
   return { vswitch: new SlotSwitch({ ...BR0, ...backend }, around), deleted }
 }
 
+type Connect = (made: readonly MadePort[]) => Promise<(EcdockError | undefined)[]>
+
+/** A switch that connects ports as `connect` does: one answer for each. `added`: how many it is told of, each time. */
+function connecting(connect: Connect, added = (_count: number) => {}): Partial<Backend> {
+  const connection = (): Connection => {
+    const all: MadePort[] = []
+    return {
+      add(made) {
+        added(made.length)
+        all.push(...made)
+      },
+      async finish() {
+        const errors = await connect(all)
+        return new Map(all.flatMap((port, at) => (errors[at] === undefined ? [] : [[port, errors[at]]])))
+      },
+    }
+  }
+  return { connection }
+}
+
 const into = (...slots: number[]) => slots.map((slot) => ({ target: { netns: 'blue' }, slot }))
 
 test('when the kernel does not even say why a plug failed, the others of its batch go on', async () => {
@@ -54,7 +74,7 @@ test('an interface that cannot be taken down again is told, beside the reason', 
   const refused = new EcdockError('OVS_PORT_FAILED', 'plug', 'Open vSwitch could not add br0-s1')
   const { vswitch } = laid(
     { deleteMarkedLinks: () => Promise.reject(broken) },
-    { connect: async (made) => made.map(({ wiring }) => (wiring.slot === 1 ? refused : undefined)) },
+    connecting(async (made) => made.map(({ wiring }) => (wiring.slot === 1 ? refused : undefined))),
   )
   const outcomes = await vswitch.plugAll(into(1, 2))
   assert.equal(outcomes.map(codeOrSlot), ['OVS_PORT_FAILED', 2])
@@ -67,7 +87,10 @@ test('an interface that cannot be taken down again is told, beside the reason', 
 })
 
 test('only the interface that was made is taken down, not another one of its name', async () => {
-  const { vswitch, deleted } = laid({}, { connect: () => Promise.reject(broken) })
+  const { vswitch, deleted } = laid(
+    {},
+    connecting(() => Promise.reject(broken)),
+  )
   assert.equal((await vswitch.plugAll(into(4))).map(codeOrSlot), ['KERNEL'])
   assert.equal(deleted, [
     {
@@ -120,7 +143,10 @@ test('the kernel is given more before it has made what it was given; a switch ta
     events.push(`connect ${made.length}`)
     return made.map(() => undefined)
   }
-  const { vswitch } = laid({ execute }, { connect })
+  const { vswitch } = laid(
+    { execute },
+    connecting(connect, (count) => events.push(`add ${count}`)),
+  )
   const slots = Array.from({ length: 200 }, (_, at) => at + 1)
   const plugging = vswitch.plugAll(into(...slots))
   for (let at = 0; at < 4; at++) {
@@ -129,19 +155,19 @@ test('the kernel is given more before it has made what it was given; a switch ta
   }
   assert.equal((await plugging).map(codeOrSlot), slots)
   assert.equal(events, [
-    ...['call 1', 'call 2', 'end 1', 'call 3', 'end 2', 'call 4', 'end 3', 'end 4'],
-    'connect 200',
+    ...['call 1', 'call 2', 'end 1', 'add 50', 'call 3', 'end 2', 'add 50', 'call 4'],
+    ...['end 3', 'add 50', 'end 4', 'add 50', 'connect 200'],
   ])
 })
 
 test('a switch that takes some at a time is given them while the next are made', async () => {
   const calls: number[] = []
   const connected: number[] = []
-  let connecting = () => {}
+  let firstConnects = () => {}
   let allMade = () => {}
   // Each waits for the other, so none ends unless both go on at the same time.
   const untilConnecting = new Promise<void>((resolve) => {
-    connecting = resolve
+    firstConnects = resolve
   })
   const untilAllMade = new Promise<void>((resolve) => {
     allMade = resolve
@@ -155,13 +181,13 @@ test('a switch that takes some at a time is given them while the next are made',
   }
   const connect = async (made: readonly MadePort[]) => {
     connected.push(made.length)
-    connecting()
+    firstConnects()
     await untilAllMade
     return made.map(({ wiring }) => (wiring.slot === 3 ? broken : undefined))
   }
   const { vswitch, deleted } = laid(
     { execute },
-    { connect, connectsAtATime: (count) => Math.ceil(count / 2) },
+    { ...connecting(connect), connectsAtATime: (count) => Math.ceil(count / 2) },
   )
   const slots = Array.from({ length: 201 }, (_, at) => at + 1)
   const outcomes = (await vswitch.plugAll(into(...slots))).map(codeOrSlot)
@@ -192,7 +218,10 @@ test('what needs no switch is told as soon as it is made', async () => {
 })
 
 test('an onOutcome that throws ends it: what it was not told of is undone', async () => {
-  const { vswitch, deleted } = laid({}, { connect: async (made) => made.map(() => undefined) })
+  const { vswitch, deleted } = laid(
+    {},
+    connecting(async (made) => made.map(() => undefined)),
+  )
   const oops = new Error('oops')
   const heard: (string | number)[] = []
   const onOutcome = (outcome: PlugOutcome) => {

@@ -3,7 +3,7 @@ import { parseSubnet } from '../../addressing/subnet.js'
 import type { HostSidedBackend } from '../backend.js'
 import { hostSidePlaces } from '../host-side-places.js'
 import type { OvsBridge } from './bridge.js'
-import { connect, connectsAtATime } from './connection.js'
+import { connectsAtATime, OvsConnection } from './connection.js'
 import { explainPlug } from './explaining.js'
 import { foreignPorts } from './foreign-ports.js'
 import { OvsInternalPorts } from './internal-ports.js'
@@ -48,7 +48,7 @@ export function ovsBackend(record: OvsBridge, ovs: OpenVswitch, hasIpv6: boolean
     ovsdb: databaseMark(client),
     interfaces: (wiring) => pairSteps(sw, wiring, isStanding(wiring.slot)),
     finish: (wiring) => finishSteps(sw, wiring, isStanding(wiring.slot)),
-    connect: (made, signal) => connect(ovs, name, made, signal),
+    connection: () => new OvsConnection(ovs, name),
     connectsAtATime: (count) => connectsAtATime(count, client.replica.count('Port')),
     kept: () => keptSlots(client, requireBridge(client, name)),
     foreign: () => foreignPorts(client, requireBridge(client, name)),

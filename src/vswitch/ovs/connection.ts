@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
-import { asEcdockError, type EcdockError } from '../../errors.js'
+import { asEcdockError, EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
-import type { MadePort } from '../backend.js'
+import type { Connection, MadePort } from '../backend.js'
+import { cancelled } from '../connecting.js'
 import { vswitchDeleted } from '../host-side.js'
 import { slotTaken } from '../plug-failure.js'
 import { foreignPorts } from './foreign-ports.js'
@@ -26,43 +27,94 @@ const WORTH_HALVING = 48
 type Verdicts = Map<MadePort, EcdockError | undefined>
 
 /**
- * Connects ports to a bridge whose interfaces have just been made. A standing port is connected already; the rows of the
- * others are written, together with what else waits to be written. One answer for each port.
+ * Connects ports to a bridge whose interfaces have been made. The flows of each are set while the next are made; then the
+ * rows of all are written, together with what else waits to be written. A standing port is connected already.
  */
-export async function connect(
-  ovs: OpenVswitch,
-  name: string,
-  made: readonly MadePort[],
-  signal: AbortSignal | undefined,
-): Promise<(EcdockError | undefined)[]> {
-  const { client } = ovs
-  const bridge = requireBridge(client, name)
-  // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
-  const foreign = foreignPorts(client, bridge)
-  const verdicts: Verdicts = new Map()
-  const free: MadePort[] = []
-  for (const port of made) {
-    const holder = foreign.get(port.wiring.slot)
-    if (holder !== undefined) verdicts.set(port, slotTaken(name, port.wiring.slot, holder))
-    else free.push(port)
+export class OvsConnection implements Connection {
+  readonly #ovs: OpenVswitch
+  readonly #name: string
+  readonly #losses: number
+  readonly #made: MadePort[] = []
+  readonly #flows: Promise<Verdicts>[] = []
+  /** Those whose flows have been set, or are being set. */
+  readonly #flowing = new Set<MadePort>()
+
+  constructor(ovs: OpenVswitch, bridge: string) {
+    this.#ovs = ovs
+    this.#name = bridge
+    this.#losses = ovs.flows(bridge).losses
   }
-  const { losses } = ovs.flows(name)
-  const settingFlows = setFlows(ovs, name, free, signal)
-  if (needFlowsFirst(free)) {
-    const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
-    await Promise.race([settingFlows, setTimeout(firstMs, undefined, { ref: false })])
+
+  add(made: readonly MadePort[]): void {
+    this.#made.push(...made)
+    const { client } = this.#ovs
+    const bridge = client.replica.byName('Bridge', this.#name)
+    if (bridge === undefined) return
+    const foreign = foreignPorts(client, bridge)
+    this.#setFlows(made.filter(({ wiring }) => foreign.get(wiring.slot) === undefined))
   }
-  const [rows, flowsSet] = await Promise.all([write(ovs, name, free, signal), settingFlows])
-  let flows = flowsSet
-  const added = free.filter((port) => rows.added.has(port) && rows.verdicts.get(port) === undefined)
-  // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
-  if (added.length > 0 && ovs.flows(name).losses !== losses) {
-    flows = new Map([...flows, ...(await setFlows(ovs, name, added, signal))])
+
+  async finish(signal: AbortSignal | undefined): Promise<ReadonlyMap<MadePort, EcdockError>> {
+    const errors = new Map<MadePort, EcdockError>()
+    const tell = (verdicts: Verdicts) => {
+      for (const [port, error] of verdicts)
+        if (error !== undefined && !errors.has(port)) errors.set(port, error)
+    }
+    const stopped = signal?.aborted === true
+    const free = stopped ? [] : this.#free(errors)
+    if (stopped) for (const port of this.#made) errors.set(port, cancelled())
+    if (needFlowsFirst(free)) {
+      const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
+      await Promise.race([Promise.all(this.#flows), setTimeout(firstMs, undefined, { ref: false })])
+    }
+    const rows = await write(this.#ovs, this.#name, free, signal)
+    tell(rows.verdicts)
+    const added = free.filter((port) => rows.added.has(port) && !errors.has(port))
+    for (const flows of await Promise.all(this.#flows)) tell(flows)
+    // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
+    if (added.length > 0 && this.#ovs.flows(this.#name).losses !== this.#losses) {
+      tell(await setFlows(this.#ovs, this.#name, added, signal))
+    }
+    await this.#takeBack(errors, rows.added)
+    return errors
   }
-  for (const port of free) verdicts.set(port, rows.verdicts.get(port) ?? flows.get(port))
-  const failed = free.filter((port) => rows.added.has(port) && verdicts.get(port) !== undefined)
-  await takeBack(ovs, name, failed, verdicts)
-  return made.map((port) => verdicts.get(port))
+
+  #setFlows(ports: readonly MadePort[]): void {
+    if (ports.length === 0) return
+    for (const port of ports) this.#flowing.add(port)
+    const failed = (error: unknown): Verdicts => {
+      const why = asEcdockError(error, 'plug')
+      return new Map(ports.map((port) => [port, why]))
+    }
+    this.#flows.push(setFlows(this.#ovs, this.#name, ports, undefined).catch(failed))
+  }
+
+  /** Those whose slot is nobody else's; the others are told so. Throws VSWITCH_NOT_FOUND. */
+  #free(errors: Map<MadePort, EcdockError>): MadePort[] {
+    const { client } = this.#ovs
+    // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
+    const foreign = foreignPorts(client, requireBridge(client, this.#name))
+    return this.#made.filter((port) => {
+      const { slot } = port.wiring
+      const holder = foreign.get(slot)
+      if (holder !== undefined) errors.set(port, slotTaken(this.#name, slot, holder))
+      return holder === undefined
+    })
+  }
+
+  /** Removes of failed ports the rows that were written just now, as far as they are there, and then what flows they have. */
+  async #takeBack(errors: ReadonlyMap<MadePort, EcdockError>, added: ReadonlySet<MadePort>): Promise<void> {
+    const failed = [...errors.keys()]
+    const rows = failed.filter((port) => added.has(port))
+    // What the server refused is not there; whatever else went wrong, the rows may be.
+    const [only] = rows.length === 1 ? rows : []
+    if (rows.length > 0) {
+      const error = only && errors.get(only)
+      await undoUnlessRefused(this.#ovs.client, error, () => removeRows(this.#ovs, this.#name, rows))
+    }
+    const flowing = failed.filter((port) => this.#flowing.has(port))
+    if (flowing.length > 0) await removeFlows(this.#ovs, this.#name, flowing)
+  }
 }
 
 /**
@@ -123,25 +175,31 @@ function standing(client: OvsdbClient, name: string, slot: number): PortRow | un
   return bridge && standingPort(client, bridge, slot)
 }
 
-/** Removes the rows that were written just now, as far as they are there. */
-async function takeBack(
-  { client }: OpenVswitch,
-  name: string,
-  failed: readonly MadePort[],
-  verdicts: Verdicts,
-): Promise<void> {
-  const [first] = failed
-  if (first === undefined) return
-  // What the server refused is not there; whatever else went wrong, the rows may be.
-  const error = failed.length === 1 ? verdicts.get(first) : undefined
-  await undoUnlessRefused(client, error, async () => {
-    const bridge = client.replica.byName('Bridge', name)
-    if (bridge === undefined) return
-    const rows = failed.flatMap((port) => ownPort(client, bridge, port.wiring.slot)?.uuid ?? [])
-    if (rows.length === 0) return
-    const removal = mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })
-    await client.transactAndWait([removal], { timeoutMs: undoMs(client) })
-  })
+async function removeRows({ client }: OpenVswitch, name: string, ports: readonly MadePort[]): Promise<void> {
+  const bridge = client.replica.byName('Bridge', name)
+  if (bridge === undefined) return
+  const rows = ports.flatMap(({ wiring }) => ownPort(client, bridge, wiring.slot)?.uuid ?? [])
+  if (rows.length === 0) return
+  const removal = mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })
+  await client.transactAndWait([removal], { timeoutMs: undoMs(client) })
+}
+
+/** Removes the flows of slots that have no rows now; those of others stay, as their rows do. Throws nothing. */
+async function removeFlows(ovs: OpenVswitch, name: string, ports: readonly MadePort[]): Promise<void> {
+  const { client } = ovs
+  const bridge = client.replica.byName('Bridge', name)
+  if (bridge === undefined) return
+  const gone = ports
+    .map(({ wiring }) => wiring)
+    .filter(({ slot }) => ownPort(client, bridge, slot) === undefined)
+  const [flowing, confined] = [gone.filter(hasSlotFlow), gone.filter((wiring) => !hasSlotFlow(wiring))]
+  try {
+    await ovs.flows(name).remove(flowing.map((wiring) => flowOf(client, name, wiring)))
+    await ovs.flows(name).setFree(confined.map(({ slot }) => slot))
+  } catch (error) {
+    // They lead to ports that are not there; whoever is plugged in next sets them anew, and the bridge takes them with it.
+    if (!(error instanceof EcdockError)) throw error
+  }
 }
 
 export async function setFlows(

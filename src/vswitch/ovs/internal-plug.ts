@@ -13,7 +13,7 @@ import { parsePortAlias } from '../record.js'
 import { secondIfname, secondOfport } from '../second-nic.js'
 import type { Port } from '../vswitch.js'
 import type { Wiring } from '../wiring.js'
-import { connect, setFlows } from './connection.js'
+import { OvsConnection, setFlows } from './connection.js'
 import { planFor } from './internal-plan.js'
 import { removeInternal, removeRows } from './internal-removal.js'
 import { insertion, internalRows } from './internal-rows.js'
@@ -179,8 +179,13 @@ export class InternalPlug {
     const sides = pairs.map(({ wiring }) => hostSide(this.#backend, this.#around, wiring.slot))
     const links = await Promise.all(sides)
     const made = pairs.map(({ wiring, port }, at) => ({ wiring, port, ifindex: links[at]?.ifindex ?? 0 }))
-    const errors = await connect(this.#switch.ovs, this.#switch.name, made, this.#signal)
-    for (const [at, attempt] of pairs.entries()) attempt.error = errors[at]
+    const connection = new OvsConnection(this.#switch.ovs, this.#switch.name)
+    connection.add(made)
+    const errors = await connection.finish(this.#signal)
+    for (const [at, attempt] of pairs.entries()) {
+      const port = made[at]
+      if (port !== undefined) attempt.error = errors.get(port)
+    }
   }
 
   async #setFlows(attempts: readonly Attempt[]): Promise<void> {
