@@ -148,10 +148,7 @@ class Addon : public Napi::Addon<Addon> {
         [executor = std::make_shared<plan::Executor>(), text = std::move(*text)]() -> Result<Outcomes> {
           auto plans = plan::parse_plans(text);
           if (!plans.ok()) return plans.error();
-          Outcomes outcomes;
-          outcomes.reserve(plans.value().size());
-          for (const auto& plan : plans.value()) outcomes.push_back(executor->run(plan));
-          return outcomes;
+          return executor->run(plans.value());
         },
         settle<Outcomes>);
   }

@@ -1,5 +1,6 @@
 #include "plan/executor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
+// Plans that wait for each other hold their places open.
+constexpr size_t kSideBySide = 50;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -39,47 +42,95 @@ Executor::~Executor() {
   keep_place(primary_->netns, std::move(place));
 }
 
-Outcome Executor::run(const Plan& plan) {
-  if (places_.size() > kMaxPlaces) places_.clear();
-  undo_.clear();
-  unanswered_.clear();
-  outcome_ = {};
-  const auto start = Clock::now();
-  for (size_t i = 0; i < plan.size(); ++i) {
-    auto status = std::visit([this](const auto& one) { return step(one); }, plan[i]);
-    if (status.ok() && i + 1 == plan.size()) status = await_switches();
-    if (status.ok()) continue;
-    outcome_.step = i;
-    outcome_.error = std::move(status.error());
-    undo_all();
-    outcome_.ms = milliseconds_since(start);
-    return outcome_;
+std::vector<Outcome> Executor::run(const std::vector<Plan>& plans) {
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(plans.size());
+  std::span<const Plan> rest(plans);
+  while (!rest.empty()) {
+    const size_t some = std::min(rest.size(), kSideBySide);
+    begin(rest.first(some));
+    for (bool all_ended = false; !all_ended;) {
+      all_ended = true;
+      for (auto& progress : side_by_side_) {
+        if (!progress.ended) go_on(progress);
+        all_ended = all_ended && progress.ended;
+      }
+    }
+    for (auto& progress : side_by_side_) outcomes.push_back(std::move(progress.outcome));
+    rest = rest.subspan(some);
   }
-  outcome_.ok = true;
-  outcome_.ms = milliseconds_since(start);
-  return outcome_;
+  return outcomes;
+}
+
+void Executor::begin(std::span<const Plan> plans) {
+  if (places_.size() + plans.size() > kMaxPlaces) places_.clear();
+  side_by_side_.clear();
+  side_by_side_.reserve(plans.size());
+  for (const auto& plan : plans) side_by_side_.push_back({.plan = &plan});
+}
+
+// Until the plan has ended, or is to meet the others.
+void Executor::go_on(Progress& progress) {
+  now_ = &progress;
+  const Plan& plan = *progress.plan;
+  const auto start = Clock::now();
+  bool meets = false;
+  while (!progress.ended && !meets) {
+    if (progress.next == plan.size()) {
+      progress.outcome.ok = progress.ended = true;
+      break;
+    }
+    auto status = std::visit([this](const auto& one) { return step(one); }, plan[progress.next]);
+    meets = std::holds_alternative<Meet>(plan[progress.next]);
+    ++progress.next;
+    if (status.ok() && progress.next == plan.size()) status = await_switches();
+    if (!status.ok()) fail(std::move(status.error()));
+  }
+  progress.outcome.ms += milliseconds_since(start);
+}
+
+void Executor::fail(Error error) {
+  now_->outcome.step = now_->next - 1;
+  now_->outcome.error = std::move(error);
+  undo_all();
+  leave_places();
+  now_->ended = true;
 }
 
 Status Executor::await_switches() {
-  for (const auto& answer : std::exchange(unanswered_, {})) {
+  for (const auto& answer : std::exchange(now_->unanswered, {})) {
     if (const auto& told = answer->await(); !told.ok()) return told;
   }
   return Done{};
 }
 
 void Executor::undo_all() {
-  for (auto undo = undo_.rbegin(); undo != undo_.rend(); ++undo) {
+  for (auto undo = now_->undo.rbegin(); undo != now_->undo.rend(); ++undo) {
     if (auto undone = (*undo)(); !undone.ok()) {
-      outcome_.undo_failed = true;
-      outcome_.error.message += "; could not be undone: " + undone.error().message;
+      now_->outcome.undo_failed = true;
+      now_->outcome.error.message += "; could not be undone: " + undone.error().message;
     }
   }
-  undo_.clear();
-  // Indexes of links that are gone again, and namespaces that nobody else may want alive.
-  places_.clear();
+  now_->undo.clear();
+}
+
+// Forgets the indexes of links that are gone again, and lets go of namespaces that nobody else may want alive. What
+// another plan has opened stays: it goes on in the namespace that it began in.
+void Executor::leave_places() {
+  for (const auto& path : now_->places) {
+    const auto in_use = [&](const Progress& other) {
+      return &other != now_ && !other.ended && other.places.contains(path);
+    };
+    if (!std::ranges::any_of(side_by_side_, in_use)) {
+      places_.erase(path);
+    } else if (const auto known = places_.find(path); known != places_.end()) {
+      known->second.ifindexes.clear();
+    }
+  }
 }
 
 Result<Place*> Executor::place(const std::string& path) {
+  now_->places.insert(path);
   if (const auto known = places_.find(path); known != places_.end()) return &known->second;
   auto opened = open_place(path);
   if (!opened.ok()) return opened.error();
@@ -99,7 +150,7 @@ Result<int> Executor::ifindex(const std::string& netns, const std::string& name)
 }
 
 std::string Executor::resolved(const std::string& name) const {
-  return !name.empty() && name.back() == '*' ? outcome_.ifname : name;
+  return !name.empty() && name.back() == '*' ? now_->outcome.ifname : name;
 }
 
 // The settings of a link end with the words that depend on the plan filled in: its master's index, and in
@@ -116,8 +167,8 @@ Result<netlink::LinkSettings> Executor::settings(const LinkEnd& end) {
 }
 
 std::string Executor::filled(std::string text) const {
-  substitute(text, "{ifname}", outcome_.ifname);
-  substitute(text, "{netns}", std::to_string(outcome_.netns_id));
+  substitute(text, "{ifname}", now_->outcome.ifname);
+  substitute(text, "{netns}", std::to_string(now_->outcome.netns_id));
   return text;
 }
 

@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +16,8 @@
 
 namespace ecdock::plan {
 
-// Executes plans on the calling thread. Namespaces and their sockets are opened once and kept for the plans
-// that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
+// Executes the plans of one call on the calling thread. Namespaces and their sockets are opened once and kept for the
+// plans that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
 class Executor {
  public:
   Executor() = default;
@@ -23,11 +25,28 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor();
 
-  // Runs the steps in order; when one fails, what the earlier ones made is undone, last first.
-  Outcome run(const Plan& plan);
+  // Runs the steps of each plan in order; when one fails, what the earlier ones of its plan made is undone, last first.
+  // One plan comes after the other, but for those that meet: then some take turns.
+  std::vector<Outcome> run(const std::vector<Plan>& plans);
 
  private:
   using Undo = std::function<Status()>;
+
+  // How far a plan has come.
+  struct Progress {
+    const Plan* plan;
+    size_t next = 0;                                        // index of a step
+    std::optional<LinkEnd> primary;                         // of the last pair that was made
+    std::vector<std::shared_ptr<tap::Answer>> unanswered;   // of switches that have been handed taps
+    std::vector<Undo> undo;
+    std::set<std::string> places;                           // that it has been in
+    Outcome outcome;
+    bool ended = false;
+  };
+
+  void begin(std::span<const Plan> plans);
+  void go_on(Progress& progress);
+  void fail(Error error);
 
   Result<Place*> place(const std::string& netns);
   Result<int> ifindex(const std::string& netns, const std::string& name);
@@ -37,6 +56,7 @@ class Executor {
   Status await_switches();
   Status undo_link(const std::string& netns, const MadeLink& made);
   void undo_all();
+  void leave_places();
 
   // link_steps.cpp
   Status step(const AddVeth& step);
@@ -57,13 +77,13 @@ class Executor {
   Status step(const AddAddress& step);
   Status step(const AddRoute& step);
   Status step(const AnnounceAddresses& step);
+  Status step(const Meet&) { return Done{}; }
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
 
   std::map<std::string, Place> places_;
   std::optional<LinkEnd> primary_;  // of the last pair that was made: its place is a vswitch's
-  std::vector<std::shared_ptr<tap::Answer>> unanswered_;  // of switches that have been handed taps
-  std::vector<Undo> undo_;
-  Outcome outcome_;
+  std::vector<Progress> side_by_side_;
+  Progress* now_ = nullptr;
 };
 
 }  // namespace ecdock::plan

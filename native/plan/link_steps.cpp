@@ -37,7 +37,7 @@ Result<netlink::LinkSettings> Executor::add_veth(Place& where, const LinkEnd& pr
     const bool remembered = master != where.ifindexes.end();
     auto filled = settings(primary);
     if (!filled.ok()) return filled.error();
-    filled.value().up = true;
+    filled.value().up = primary.settings.up.value_or(true);
     auto added = netlink::add_veth(*through.value(), primary.name, filled.value(), peer);
     if (added.ok()) return filled;
     if (added.error().err != EINVAL || !remembered) return added.error();
@@ -54,11 +54,13 @@ Status Executor::step(const AddVeth& step) {
   const netlink::VethPeer peer{there.value()->netns.fd.get(), resolved(step.peer.name), step.peer.settings};
   auto made_with = add_veth(*where.value(), step.primary, peer);
   if (!made_with.ok()) return made_with.error();
-  primary_ = step.primary;
-  undo_.push_back([this, netns = step.primary.netns, there = step.peer.netns, name = peer.name,
+  primary_ = now_->primary = step.primary;
+  now_->undo.push_back([this, netns = step.primary.netns, there = step.peer.netns, name = peer.name,
                    made = MadeLink{step.primary.name, made_with.value().alias}]() mutable {
-    auto& known = places_.find(there)->second.ifindexes;
-    if (const auto peer = known.find(name); peer != known.end()) made.peer = peer->second;
+    if (const auto known = places_.find(there); known != places_.end()) {
+      const auto& indexes = known->second.ifindexes;
+      if (const auto peer = indexes.find(name); peer != indexes.end()) made.peer = peer->second;
+    }
     return undo_link(netns, made);
   });
   return Done{};
@@ -84,7 +86,7 @@ Result<Fd> Executor::open_tap(const AddTap& step, const std::string& name,
     return tap::open_tap(name, step.mark ? tap::Existing::kRequired : tap::Existing::kRefused);
   }();
   if (!opened.ok() || step.mark) return opened;
-  undo_.push_back([this, netns = step.link.netns, made = MadeLink{name, std::nullopt}] {
+  now_->undo.push_back([this, netns = step.link.netns, made = MadeLink{name, std::nullopt}] {
     return undo_link(netns, made);
   });
   auto set = netlink::set_link(*through.value(), name, settings);
@@ -102,8 +104,8 @@ Status Executor::step(const AddTap& step) {
       tap::hand_over(step.control, {step.port, name, filled(step.label), step.vde}, opened.value().get());
   if (!handed.ok()) return handed.error();
   auto answer = std::make_shared<tap::Answer>(std::move(handed.value()));
-  unanswered_.push_back(answer);
-  undo_.push_back([control = step.control, port = step.port, answer]() -> Status {
+  now_->unanswered.push_back(answer);
+  now_->undo.push_back([control = step.control, port = step.port, answer]() -> Status {
     if (!answer->await().ok()) return Done{};  // so it is not there
     return unless_gone(tap::take_back(control, port), {ENXIO, ENOENT, ECONNREFUSED, ECONNRESET});
   });
@@ -133,7 +135,7 @@ Status Executor::step(const AddBridge& step) {
   settings.up = true;
   if (auto added = netlink::add_bridge(*through.value(), step.bridge.name, settings); !added.ok())
     return added;
-  undo_.push_back([this, netns = step.bridge.netns, made = MadeLink{step.bridge.name, settings.alias}] {
+  now_->undo.push_back([this, netns = step.bridge.netns, made = MadeLink{step.bridge.name, settings.alias}] {
     return undo_link(netns, made);
   });
   return Done{};
@@ -169,8 +171,8 @@ Status Executor::step(const AwaitReady& step) {
   for (;;) {
     auto link = netlink::get_link(*through.value(), resolved(step.name), netlink::Statistics::kSkipped);
     if (!link.ok()) return link.error();
-    if (primary_ && step.netns == primary_->netns && step.name == primary_->name) {
-      outcome_.ifindex = link.value().ifindex;
+    if (now_->primary && step.netns == now_->primary->netns && step.name == now_->primary->name) {
+      now_->outcome.ifindex = link.value().ifindex;
     }
     if (link.value().in_service || Clock::now() > deadline) return Done{};
     std::this_thread::sleep_for(kReadyPause);

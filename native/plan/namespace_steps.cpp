@@ -20,8 +20,8 @@ std::string destination_text(const AddRoute& route) {
 }  // namespace
 
 Status Executor::refuse(const std::string& what, const std::string& value, const std::string& by) {
-  outcome_.taken = what;
-  outcome_.taken_by = by;
+  now_->outcome.taken = what;
+  now_->outcome.taken_by = by;
   return Error{
       "vacancy check", EEXIST, "the target already has the " + what + " " + value + ", on " + by, {}};
 }
@@ -34,7 +34,7 @@ Status Executor::step(const CheckVacant& step) {
     if (!own.ok()) return own.error();
     if (own.value()) return Error{"target check", EINVAL, step.netns + " is this process's own network", {}};
   }
-  outcome_.netns_id = where.value()->netns.id;
+  now_->outcome.netns_id = where.value()->netns.id;
   auto surveyed = survey(*where.value());
   if (!surveyed.ok()) return surveyed.error();
   const auto& links = surveyed.value().links;
@@ -48,12 +48,12 @@ Status Executor::step(const CheckVacant& step) {
     }
     return false;
   };
-  outcome_.ifname = step.name;
+  now_->outcome.ifname = step.name;
   if (!step.name.empty() && step.name.back() == '*') {
     const std::string stem = step.name.substr(0, step.name.size() - 1);
     size_t number = 0;
     while (named(stem + std::to_string(number))) ++number;
-    outcome_.ifname = stem + std::to_string(number);
+    now_->outcome.ifname = stem + std::to_string(number);
   } else if (named(step.name)) {
     return refuse("name", step.name, step.name);
   }
@@ -89,7 +89,7 @@ Status Executor::step(const SetSysctl& step) {
   auto before = write_sysctl(key, step.value);
   if (!before.ok() && step.optional) return unless_gone(before.error(), {ENOENT, EACCES, EPERM, EROFS});
   if (!before.ok()) return before.error();
-  undo_.push_back([this, netns = step.netns, key, before = before.value()]() -> Status {
+  now_->undo.push_back([this, netns = step.netns, key, before = before.value()]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
     auto inside = netns::Scope::enter(where.value()->netns);
@@ -104,7 +104,7 @@ Status Executor::step(const SetSysctl& step) {
 Status Executor::step(const AddNamespace& step) {
   auto made = netns::create_named(step.name, step.alias);
   if (!made.ok()) return made.error();
-  undo_.push_back([name = step.name] { return unless_gone(netns::delete_named(name), {ENOENT}); });
+  now_->undo.push_back([name = step.name] { return unless_gone(netns::delete_named(name), {ENOENT}); });
   return Done{};
 }
 
@@ -126,7 +126,7 @@ Status Executor::step(const AddAddress& step) {
     added = netlink::add_address(*through.value(), address);
   }
   if (!added.ok()) return added;
-  undo_.push_back([this, netns = step.netns, address]() -> Status {
+  now_->undo.push_back([this, netns = step.netns, address]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
     auto through = socket_of(*where.value());
@@ -149,7 +149,7 @@ Status Executor::step(const AddRoute& step) {
         ", to " + destination_text(step) + " via " + netlink::format_ip_address(step.gateway);
     return added;
   }
-  undo_.push_back([this, netns = step.netns, route]() -> Status {
+  now_->undo.push_back([this, netns = step.netns, route]() -> Status {
     auto where = place(netns);
     if (!where.ok()) return where.error();
     auto through = socket_of(*where.value());

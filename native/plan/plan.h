@@ -89,10 +89,11 @@ struct CheckVacant {
 struct CheckAlive {
   std::string netns;
 };
+struct Meet {};
 
 using Step =
     std::variant<AddVeth, AddTap, AdoptLink, AddBridge, SetLink, AddAddress, AddRoute, DisableTxChecksum,
-                 SetSysctl, AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive>;
+                 SetSysctl, AddNamespace, AwaitReady, AnnounceAddresses, CheckVacant, CheckAlive, Meet>;
 using Plan = std::vector<Step>;
 
 struct Outcome {

@@ -193,6 +193,7 @@ std::optional<Step> parse_step(std::string_view op, Fields& fields) {
     return CheckVacant{fields.text("netns"), fields.text("name"), fields.optional_text("mac").value_or(""),
                        fields.ip_addresses("addresses")};
   }
+  if (op == "meet") return Meet{};
   if (op == "alive") return CheckAlive{fields.text("netns")};
   return std::nullopt;
 }

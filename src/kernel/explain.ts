@@ -53,6 +53,8 @@ function explainStep(step: Step, names: Names): string[] {
       return announce(step, names)
     case 'vacant':
       return vacant(step, names)
+    case 'meet':
+      return []
     case 'alive':
       return [`# stop here if ${quoted(step.netns)} is another namespace by now than at the start`]
   }
@@ -66,7 +68,7 @@ function veth(step: VethStep, names: Names): string[] {
   const { peer } = step
   const where = peer.netns === step.netns ? '' : ` netns ${namespaceWord(peer.netns)}`
   const lines = [
-    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: true, alias: undefined }, names)}${ONE_QUEUE}` +
+    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: step.up !== false || undefined, alias: undefined }, names)}${ONE_QUEUE}` +
       ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined }, names)}${ONE_QUEUE}${where}`,
   ]
   if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), names.alias(step.alias)))

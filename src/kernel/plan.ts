@@ -20,6 +20,7 @@ export type Step =
   | AnnounceStep
   | VacantStep
   | AliveStep
+  | MeetStep
 
 /** Creates a veth pair in place, both ends with their final name, in their final namespace. */
 export interface VethStep {
@@ -38,6 +39,8 @@ export interface VethStep {
   alias?: string
   mtu?: number
   mac?: string
+  /** Whether the primary end is set up at once. Default true. */
+  up?: boolean
   peer: { netns: string; name: string; mac?: string; mtu?: number; group?: number; alias?: string }
 }
 
@@ -205,6 +208,14 @@ export interface VacantStep {
 export interface AliveStep {
   op: 'alive'
   netns: string
+}
+
+/**
+ * Goes on when the other plans of the call have come as far, or have failed: plans that meet are carried out some at a time,
+ * in turns, up to the next meeting. A plan that is alone goes on at once.
+ */
+export interface MeetStep {
+  op: 'meet'
 }
 
 export interface Plan {

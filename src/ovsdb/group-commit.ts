@@ -26,8 +26,8 @@ type GroupClient = Pick<
 
 /**
  * Many changes by few transactions. ovs-vswitchd works through its whole configuration for each transaction, so
- * one is in flight at a time, what arrives meanwhile waits, and the next takes all of it. Each part has an
- * outcome of its own: what the server refuses is looked for, and the others are carried out without it.
+ * one is carried out while it takes in the one before, what arrives meanwhile waits, and the next takes all of it. Each part
+ * has an outcome of its own: what the server refuses is looked for, and the others are carried out without it.
  *
  * ```ts
  * const group = new GroupCommit(client)
@@ -44,6 +44,8 @@ export class GroupCommit {
   /** In the order of arrival. */
   readonly #waiting = new Set<Part>()
   #running = false
+  /** The transaction before the one that is carried out has ended: ovs-vswitchd has taken it in, or it has failed. */
+  #endOfLast: Promise<void> = Promise.resolve()
 
   constructor(client: GroupClient, options: GroupCommitOptions = {}) {
     this.#client = client
@@ -85,10 +87,19 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     while (this.#waiting.size > 0) {
-      if (this.#client.connected) await this.#carryOut(this.#take())
+      if (this.#client.connected) await this.#carryOutNext()
       else await this.#untilConnected()
     }
     this.#running = false
+  }
+
+  /** Until the server has answered, and ovs-vswitchd, which would otherwise wait for the next, has nothing but this one to take in. */
+  async #carryOutNext(): Promise<void> {
+    const last = this.#endOfLast
+    await new Promise<void>((resolve) => {
+      this.#endOfLast = this.#carryOut(this.#take(), resolve).finally(resolve)
+    })
+    await last
   }
 
   /** Here nobody is given up but by a client that is closed: each part has a time limit of its own. */
@@ -111,8 +122,8 @@ export class GroupCommit {
     return parts
   }
 
-  /** One transaction, and after a refusal those that it is split into. Never throws. */
-  async #carryOut(parts: readonly Part[]): Promise<void> {
+  /** One transaction, and after a refusal those that it is split into, until all have ended. Never throws. */
+  async #carryOut(parts: readonly Part[], committed?: () => void): Promise<void> {
     const open = parts.filter((part) => !part.pending.settled)
     if (!this.#client.connected) {
       for (const part of open) this.#wait(part)
@@ -127,6 +138,7 @@ export class GroupCommit {
         timeoutMs: Math.max(...shares.map(({ part }) => part.remainingMs)),
         onCommitted: () => {
           for (const { part } of shares) part.stage = 'committed'
+          committed?.()
         },
       })
       for (const { part, places } of shares) {

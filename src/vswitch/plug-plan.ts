@@ -10,9 +10,11 @@ import type { Wiring } from './wiring.js'
 export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: readonly Step[] = []): Plan {
   const { target, ifname, address } = wiring
   const netns = target.netns
+  const late = connect.filter((step) => step.op === 'veth').filter(({ up }) => up === false)
   const steps: Step[] = [
     { op: 'vacant', netns, name: ifname, mac: wiring.mac, addresses: addresses(wiring) },
     ...connect.map(unmarked),
+    ...(late.length > 0 ? [MEET] : []),
     ...wiring.sysctls.map((sysctl): Step => ({ op: 'sysctl', netns, ...sysctl })),
     { op: 'address', netns, name: ifname, address: address.ipv4, prefix: address.prefix },
   ]
@@ -37,6 +39,8 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   for (const { destination, gateway } of wiring.routes) {
     steps.push({ op: 'route', netns, name: ifname, destination, gateway })
   }
+  if (late.length > 0) steps.push(MEET)
+  for (const { netns, name } of late) steps.push({ op: 'link', netns, name, up: true })
   // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
   for (const made of connect) {
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })
@@ -57,6 +61,8 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   }
   return { steps }
 }
+
+const MEET: Step = { op: 'meet' }
 
 function unmarked(step: Step): Step {
   if (step.op !== 'veth' && step.op !== 'adopt') return step

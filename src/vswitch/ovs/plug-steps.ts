@@ -1,6 +1,6 @@
 import { linkLocal } from '../../addressing/link-local.js'
 import { IPV6_MIN_MTU } from '../../addressing/mtu.js'
-import type { Step } from '../../kernel/plan.js'
+import type { Step, VethStep } from '../../kernel/plan.js'
 import { standingNames } from '../names.js'
 import { LINK_GROUP } from '../record.js'
 import { DEFAULT_MTU, type Wiring } from '../wiring.js'
@@ -12,7 +12,7 @@ import type { OvsSwitch } from './switch.js'
 export function pairSteps({ name, hasIpv6 }: OvsSwitch, wiring: Wiring, isStanding: boolean): Step[] {
   if (!isStanding) {
     const silent = hasIpv6 && wiring.mtu >= IPV6_MIN_MTU ? [withoutIpv6(wiring.hostIfname)] : []
-    return [pair(wiring, ''), ...silent]
+    return [{ ...pair(wiring, ''), up: false }, ...silent]
   }
   const { bridge, inner } = standingNames(name, wiring.slot)
   const netns = standingNetns(name)
@@ -48,7 +48,7 @@ function linkLocalSteps({ usermode }: OvsSwitch, { target, ifname, mac, ipv6, sy
   return [{ op: 'address', netns: target.netns, name: ifname, address: linkLocal(mac), prefix: 64 }]
 }
 
-function pair(wiring: Wiring, netns: string, master?: string): Step {
+function pair(wiring: Wiring, netns: string, master?: string): VethStep {
   return {
     op: 'veth',
     netns,
