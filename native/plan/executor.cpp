@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
 // Plans that wait for each other hold their places open.
-constexpr size_t kSideBySide = 50;
+constexpr size_t kSideBySide = 32;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -114,8 +114,8 @@ void Executor::undo_all() {
   now_->undo.clear();
 }
 
-// Forgets the indexes of links that are gone again, and lets go of namespaces that nobody else may want alive. What
-// another plan has opened stays: it goes on in the namespace that it began in.
+// Forgets the indexes of links that are gone again, and lets go of namespaces that nobody else may want
+// alive. What another plan has opened stays: it goes on in the namespace that it began in.
 void Executor::leave_places() {
   for (const auto& path : now_->places) {
     const auto in_use = [&](const Progress& other) {

@@ -16,8 +16,9 @@
 
 namespace ecdock::plan {
 
-// Executes the plans of one call on the calling thread. Namespaces and their sockets are opened once and kept for the
-// plans that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps when this ends.
+// Executes the plans of one call on the calling thread. Namespaces and their sockets are opened once and kept
+// for the plans that follow, so a bulk plug opens its vswitch's namespace once; that one the thread keeps
+// when this ends.
 class Executor {
  public:
   Executor() = default;
@@ -25,8 +26,8 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   ~Executor();
 
-  // Runs the steps of each plan in order; when one fails, what the earlier ones of its plan made is undone, last first.
-  // One plan comes after the other, but for those that meet: then some take turns.
+  // Runs the steps of each plan in order; when one fails, what the earlier ones of its plan made is undone,
+  // last first. One plan comes after the other, but for those that meet: then some take turns.
   std::vector<Outcome> run(const std::vector<Plan>& plans);
 
  private:
@@ -35,11 +36,11 @@ class Executor {
   // How far a plan has come.
   struct Progress {
     const Plan* plan;
-    size_t next = 0;                                        // index of a step
-    std::optional<LinkEnd> primary;                         // of the last pair that was made
-    std::vector<std::shared_ptr<tap::Answer>> unanswered;   // of switches that have been handed taps
+    size_t next = 0;                                       // index of a step
+    std::optional<LinkEnd> primary;                        // of the last pair that was made
+    std::vector<std::shared_ptr<tap::Answer>> unanswered;  // of switches that have been handed taps
     std::vector<Undo> undo;
-    std::set<std::string> places;                           // that it has been in
+    std::set<std::string> places;  // that it has been in
     Outcome outcome;
     bool ended = false;
   };

@@ -56,7 +56,7 @@ Status Executor::step(const AddVeth& step) {
   if (!made_with.ok()) return made_with.error();
   primary_ = now_->primary = step.primary;
   now_->undo.push_back([this, netns = step.primary.netns, there = step.peer.netns, name = peer.name,
-                   made = MadeLink{step.primary.name, made_with.value().alias}]() mutable {
+                        made = MadeLink{step.primary.name, made_with.value().alias}]() mutable {
     if (const auto known = places_.find(there); known != places_.end()) {
       const auto& indexes = known->second.ifindexes;
       if (const auto peer = indexes.find(name); peer != indexes.end()) made.peer = peer->second;

@@ -67,8 +67,9 @@ const ONE_QUEUE = ' numtxqueues 1 numrxqueues 1'
 function veth(step: VethStep, names: Names): string[] {
   const { peer } = step
   const where = peer.netns === step.netns ? '' : ` netns ${namespaceWord(peer.netns)}`
+  const up = step.up === false ? undefined : true
   const lines = [
-    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up: step.up !== false || undefined, alias: undefined }, names)}${ONE_QUEUE}` +
+    `${ip(step.netns)} link add name ${names.word(step.name)}${settings({ ...step, up, alias: undefined }, names)}${ONE_QUEUE}` +
       ` type veth peer name ${names.word(peer.name)}${settings({ ...peer, alias: undefined }, names)}${ONE_QUEUE}${where}`,
   ]
   if (step.alias !== undefined) lines.push(alias(step.netns, names.word(step.name), names.alias(step.alias)))

@@ -3,14 +3,17 @@ import type { Wiring } from './wiring.js'
 
 /**
  * The plan of one plug. `connect` are the steps of the vswitch's kind that make the interfaces; the rest is
- * the same for all kinds. The interface is set up last, so that a program in the target can wait for it;
+ * the same for all kinds. The target's interface is set up last, so that a program in the target can wait for it;
  * only the routes come after it, because the kernel takes none through a link that is down. Sysctls come first, because
  * some of them decide what happens when an address is added or the interface is set up.
+ *
+ * A host's end that is made down is set up when those of the others of its call are: whoever watches all interfaces of the
+ * host, as ovs-vswitchd does, then has to look at them twice for all, and not twice for each.
  */
 export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: readonly Step[] = []): Plan {
   const { target, ifname, address } = wiring
   const netns = target.netns
-  const late = connect.filter((step) => step.op === 'veth').filter(({ up }) => up === false)
+  const late = connect.flatMap((step) => (step.op === 'veth' && step.up === false ? step : []))
   const steps: Step[] = [
     { op: 'vacant', netns, name: ifname, mac: wiring.mac, addresses: addresses(wiring) },
     ...connect.map(unmarked),
@@ -40,7 +43,7 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
     steps.push({ op: 'route', netns, name: ifname, destination, gateway })
   }
   if (late.length > 0) steps.push(MEET)
-  for (const { netns, name } of late) steps.push({ op: 'link', netns, name, up: true })
+  for (const end of late) steps.push({ op: 'link', netns: end.netns, name: end.name, up: true })
   // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
   for (const made of connect) {
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })

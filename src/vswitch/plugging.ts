@@ -8,7 +8,7 @@ import type { BulkOptions, PlugOutcome, PlugRequest } from './vswitch.js'
 import type { Wiring } from './wiring.js'
 
 /** Plans in one native call: short enough to stop soon when the caller wants to. */
-const PLANS_A_CALL = 50
+const PLANS_A_CALL = 25
 /** Plugs that are admitted before the first of them is made. */
 const PLUGS_AT_ONCE = 1024
 /**

@@ -3,8 +3,9 @@ import * as assert from 'uvu/assert'
 import { EcdockError } from '../../src/errors.js'
 import { OvsdbClient } from '../../src/ovsdb/client.js'
 import { GroupCommit, type GroupCommitOptions } from '../../src/ovsdb/group-commit.js'
-import { comment, insert, type Operation } from '../../src/ovsdb/operations.js'
+import { comment, insert, mutate, type Operation } from '../../src/ovsdb/operations.js'
 import { refusalOf } from '../../src/ovsdb/result.js'
+import { named } from '../../src/ovsdb/value.js'
 import { type FakePeer, type FakeRequest, FakeServer } from '../support/ovsdb-fake.js'
 
 const ROOT = '00000000-0000-4000-8000-000000000001'
@@ -147,16 +148,20 @@ test('what is committed in one go is one transaction, and each hears the results
   })
 })
 
-test('what arrives while a transaction is in flight goes into the next', async () => {
+test('one goes out while another is taken in, and what arrives meanwhile goes into the next', async () => {
   await inWorld(async ({ database, server, say }) => {
     database.takesIn = false
-    const first = say('first')
+    const words = [say('first')]
     await until(() => database.tried.length === 1)
-    const later = [say('a'), say('b'), say('c')]
+    words.push(say('a'), say('b'))
+    await until(() => database.tried.length === 2)
+    words.push(say('c'))
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
+    words.push(say('d'))
     database.takesIn = true
     database.takeIn(server.peers[0])
-    await Promise.all([first, ...later])
-    assert.equal(database.tried, [['first'], ['a', 'b', 'c']])
+    await Promise.all(words)
+    assert.equal(database.tried, [['first'], ['a', 'b'], ['c', 'd']])
   })
 })
 
@@ -251,6 +256,35 @@ test('several at fault hear it each, and everybody else is done once', async () 
   }
 })
 
+test('when one mutation of several is refused, the one at fault is found by halves', async () => {
+  await inWorld(async ({ database, group }) => {
+    database.refuse = (_, operations) => {
+      const at = operations.findIndex((operation) => JSON.stringify(operation).includes('"bad"'))
+      return at < 0 ? undefined : { at, error: 'constraint violation' }
+    }
+    const values = ['a', 'b', 'bad', 'c', 'd']
+    const outcomes = await Promise.allSettled(
+      values.map((value) =>
+        group.commit(() => [
+          comment(`for ${value}`),
+          mutate('Bridge', [], { ports: { insert: [named(value)] } }),
+        ]),
+      ),
+    )
+    assert.equal(
+      outcomes.map(({ status }) => status),
+      values.map((value) => (value === 'bad' ? 'rejected' : 'fulfilled')),
+    )
+    const [, , bad] = outcomes
+    assert.equal(refusalOf(bad?.status === 'rejected' && bad.reason), {
+      error: 'constraint violation',
+      operation: 1,
+    })
+    const [first] = outcomes
+    assert.equal(first?.status === 'fulfilled' && first.value, [{}, {}])
+  })
+})
+
 test('what was refused only because of another that is refused is done', async () => {
   await inWorld(async ({ database, say }) => {
     // The commit would refuse `bad`; but its work lets an operation of `good` fail before.
@@ -330,14 +364,18 @@ test('the error of a time limit says how far the change had come', async () => {
     database.takesIn = false
     const committed = failure(say('committed', { timeoutMs: 200 }))
     await until(() => database.tried.length === 1)
+    const next = failure(say('next', { timeoutMs: 200 }))
+    await until(() => database.tried.length === 2)
     const waiting = await failure(say('waiting', { timeoutMs: 20 }))
     assert.is(waiting.code, 'TIMEOUT')
     assert.match(waiting.message, /was not sent/)
-    assert.match((await committed).message, /ovs-vswitchd has not taken it in/)
+    for (const { message } of await Promise.all([committed, next])) {
+      assert.match(message, /ovs-vswitchd has not taken it in/)
+    }
 
     database.answers = false
     assert.match((await failure(say('unheard', { timeoutMs: 20 }))).message, /did not answer/)
-    assert.equal(database.tried, [['committed'], ['unheard']])
+    assert.equal(database.tried, [['committed'], ['next'], ['unheard']])
   })
 })
 
@@ -346,6 +384,8 @@ test('a part that waits can be cancelled and is not sent', async () => {
     database.takesIn = false
     const first = say('first')
     await until(() => database.tried.length === 1)
+    const second = say('second')
+    await until(() => database.tried.length === 2)
     const cancel = new AbortController()
     const [regretted, kept] = [failure(say('regretted', { signal: cancel.signal })), say('kept')]
     assert.is(group.waiting, 2)
@@ -354,8 +394,8 @@ test('a part that waits can be cancelled and is not sent', async () => {
     assert.is((await regretted).code, 'CANCELLED')
     database.takesIn = true
     database.takeIn(server.peers[0])
-    await Promise.all([first, kept])
-    assert.equal(database.tried, [['first'], ['kept']])
+    await Promise.all([first, second, kept])
+    assert.equal(database.tried, [['first'], ['second'], ['kept']])
     assert.is((await failure(say('late', { signal: cancel.signal }))).code, 'CANCELLED')
   })
 })
