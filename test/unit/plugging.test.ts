@@ -147,7 +147,7 @@ test('the kernel is given more before it has made what it was given; a switch ta
     { execute },
     connecting(connect, (count) => events.push(`add ${count}`)),
   )
-  const slots = Array.from({ length: 200 }, (_, at) => at + 1)
+  const slots = Array.from({ length: 100 }, (_, at) => at + 1)
   const plugging = vswitch.plugAll(into(...slots))
   for (let at = 0; at < 4; at++) {
     await setImmediate()
@@ -155,8 +155,8 @@ test('the kernel is given more before it has made what it was given; a switch ta
   }
   assert.equal((await plugging).map(codeOrSlot), slots)
   assert.equal(events, [
-    ...['call 1', 'call 2', 'end 1', 'add 50', 'call 3', 'end 2', 'add 50', 'call 4'],
-    ...['end 3', 'add 50', 'end 4', 'add 50', 'connect 200'],
+    ...['call 1', 'call 2', 'end 1', 'add 25', 'call 3', 'end 2', 'add 25', 'call 4'],
+    ...['end 3', 'add 25', 'end 4', 'add 25', 'connect 100'],
   ])
 })
 
@@ -189,15 +189,15 @@ test('a switch that takes some at a time is given them while the next are made',
     { execute },
     { ...connecting(connect), connectsAtATime: (count) => Math.ceil(count / 2) },
   )
-  const slots = Array.from({ length: 201 }, (_, at) => at + 1)
+  const slots = Array.from({ length: 101 }, (_, at) => at + 1)
   const outcomes = (await vswitch.plugAll(into(...slots))).map(codeOrSlot)
   assert.equal(outcomes, [1, 2, 'KERNEL', ...slots.slice(3)])
   assert.equal(
     deleted.map(({ name }) => name),
     ['br0-s3'],
   )
-  assert.equal(calls, [50, 50, 1, 50, 50])
-  assert.equal(connected, [101, 100])
+  assert.equal(calls, [25, 25, 1, 25, 25])
+  assert.equal(connected, [51, 50])
 })
 
 test('what needs no switch is told as soon as it is made', async () => {

@@ -70,11 +70,12 @@ export class OvsConnection implements Connection {
     const rows = await write(this.#ovs, this.#name, free, signal)
     tell(rows.verdicts)
     const added = free.filter((port) => rows.added.has(port) && !errors.has(port))
-    for (const flows of await Promise.all(this.#flows)) tell(flows)
+    const flows = new Map((await Promise.all(this.#flows)).flatMap((verdicts) => [...verdicts]))
     // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
     if (added.length > 0 && this.#ovs.flows(this.#name).losses !== this.#losses) {
-      tell(await setFlows(this.#ovs, this.#name, added, signal))
+      for (const [port, error] of await setFlows(this.#ovs, this.#name, added, signal)) flows.set(port, error)
     }
+    tell(flows)
     await this.#takeBack(errors, rows.added)
     return errors
   }
