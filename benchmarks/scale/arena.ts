@@ -11,8 +11,11 @@ import type { Figures } from './figures.js'
 export interface Arena {
   host: Host
   kernel: Kernel
-  /** A connection that only looks. */
-  ovsdb: OvsdbClient
+  /**
+   * Lets `body` look at the database by a connection of its own, which is there only so long: this process would take in
+   * every change for it as well, and nobody else's would.
+   */
+  looking(body: (ovsdb: OvsdbClient) => Promise<void>): Promise<void>
   /** The directory of Open vSwitch's sockets. */
   runDir: string
   env: NodeJS.ProcessEnv

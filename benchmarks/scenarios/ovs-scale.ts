@@ -38,7 +38,6 @@ export async function ovsScale(
   const pids = `${directory}/pids-at-scale`
   await inhabitTargets(sampledSlots(effort), pids)
   const host = await Host.open({ ovsdb: endpoint, ovsTimeoutMs: OVS_TIMEOUT_MS })
-  const ovsdb = await OvsdbClient.connect(endpoint, { requestTimeoutMs: OVS_TIMEOUT_MS })
   const program = buildFloor(directory)
   const floorOn = (bridge: string) => ovsFloor(program, `${runDir}/db.sock`, env, bridge)
   const floor = floorOn('floor')
@@ -48,7 +47,10 @@ export async function ovsScale(
   const arena: Arena = {
     host,
     kernel: host.kernel,
-    ovsdb,
+    async looking(body) {
+      const ovsdb = await OvsdbClient.connect(endpoint, { requestTimeoutMs: OVS_TIMEOUT_MS })
+      await body(ovsdb).finally(() => ovsdb.close())
+    },
     runDir,
     env,
     async vsctl(args) {
@@ -75,10 +77,7 @@ export async function ovsScale(
     step(`from nothing to ${count} slots with neighSuppress`)
     await fillSuppressing(arena, count)
     step(`${count} ports of the floor, deleted by ovs-vsctl`)
-    measurements.add(
-      { kind: 'ovs', contestant: 'C floor', operation: 'plug', ports: count },
-      await floor.plugAll(count),
-    )
+    await floor.plugAll(count)
     await deleteByVsctl(arena, count)
     if (round >= effort.slowRounds) continue
     step(`churn of ${effort.churn.slots} slots`)
@@ -96,7 +95,6 @@ export async function ovsScale(
   addGrowth(figures, times, count)
 
   for (const each of [floor, docker.peer, docker.filler, vsctl.peer, vsctl.filler]) await each.close()
-  await ovsdb.close()
   await host.close()
   await openVswitch.stop()
   return figures
@@ -107,9 +105,11 @@ const MOST_OUTPUT_BYTES = 1 << 20
 async function inBulk(arena: Arena, effort: ScaleEffort, say: (text: string) => void): Promise<void> {
   const { host, kernel, measurements, floor } = arena
   const ourselves = await ours(host, { name: 'bulk', kind: 'ovs', subnet: SUBNET, usermode: true })
-  const { ports, rounds } = effort.bulk
   const race = { kind: 'ovs', kernel, contestants: [ourselves, floor], measurements, progress: say } as const
-  await raceInBulk([{ ports, rounds, slowRounds: rounds }], race)
+  await raceInBulk(
+    effort.bulk.map(({ ports, rounds }) => ({ ports, rounds, slowRounds: rounds })),
+    race,
+  )
   await ourselves.close()
 }
 
