@@ -8,6 +8,7 @@ import type { PlugOutcome, PlugRequest, Vswitch } from '../../src/vswitch/vswitc
 import { ecdockFast } from '../support/cli-program.js'
 import { removeLeftDatapath, USERMODE } from '../support/datapath.js'
 import { type Job, LIBRARY_PROGRAM } from '../support/library-program.js'
+import { hasRow, slotsWithFlows } from '../support/on-ovs.js'
 import { type PrivateOvs, startOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { codeOrSlot, portsOf } from '../support/plugged.js'
@@ -450,16 +451,4 @@ async function standingLinks(host: Host): Promise<{ name: string }[]> {
 function slotsIn(names: readonly string[]): number[] {
   const slots = names.flatMap((name) => /^ovs0-[sp](\d+)$/.exec(name)?.[1] ?? [])
   return slots.map(Number).sort((a, b) => a - b)
-}
-
-async function slotsWithFlows(ovs: PrivateOvs): Promise<number[]> {
-  const flows = await run('ovs-ofctl', ['dump-flows', 'ovs0'], { env: ovs.env })
-  const outputs = [...flows.matchAll(/dl_dst=52:00\S* actions=output:(?:"?ovs0-[sp])?(\d+)/g)]
-  return outputs.map(([, slot]) => Number(slot)).sort((a, b) => a - b)
-}
-
-/** Waits until the database has a port of this name, whatever ovs-vswitchd makes of it. */
-async function hasRow(ovs: PrivateOvs, name: string): Promise<void> {
-  const ports = () => ovs.vsctl('--no-wait', 'list-ports', 'ovs0')
-  await waitUntil(`a row ${name}`, async () => (await ports()).split('\n').includes(name))
 }

@@ -4,7 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Vswitch } from '../../src/index.js'
 import { inside } from '../support/netns.js'
-import { FIRST, hasRow, onOvs, SECOND } from '../support/on-ovs.js'
+import { FIRST, hasRow, onOvs, SECOND, slotsWithFlows } from '../support/on-ovs.js'
 import type { PrivateOvs } from '../support/ovs.js'
 import { patience } from '../support/patience.js'
 import { portsOf } from '../support/plugged.js'
@@ -73,32 +73,43 @@ async function abortAfter(ms: number, count: number, ovs: PrivateOvs, vswitch: V
   // Rows outlive what was plugged in; there are none that nobody knows of.
   const rows = (await ovs.vsctl('list-ports', 'ovs0')).split('\n').filter((name) => name !== '')
   assert.is(rows.length, made.length + (await vswitch.reservedSlots()).length)
+  assert.equal(
+    await slotsWithFlows(ovs),
+    rows.map((name) => Number(/\d+$/.exec(name)?.[0])).sort((a, b) => a - b),
+  )
   const there = await inside(FIRST, 'ip', ['-br', 'link', 'show', 'type', 'veth'])
   assert.is(there.split('\n').length - 1, made.length)
   await vswitch.unplugAll(made)
 }
 
-ovsTest('a plug that waits for another one can be cancelled: it ends at once, and the other goes on', () =>
+ovsTest('a plug that waits for others can be cancelled: it ends at once, and the others go on', () =>
   onOvs({}, async ({ ovs, vswitch }) => {
     process.kill(ovs.vswitchdPid ?? 0, 'SIGSTOP')
-    const going = vswitch.plug({ netns: FIRST }, { slot: 1 })
+    // One that is taken in, as soon as ovs-vswitchd goes on, and the next.
+    const going = [vswitch.plug({ netns: FIRST }, { slot: 1 })]
     await hasRow(ovs, 'ovs0-s1')
+    going.push(vswitch.plug({ netns: FIRST }, { slot: 2 }))
+    await hasRow(ovs, 'ovs0-s2')
     const controller = new AbortController()
     const waiting = refusal(
-      vswitch.plug({ netns: SECOND }, { slot: 2, signal: controller.signal }),
+      vswitch.plug({ netns: SECOND }, { slot: 3, signal: controller.signal }),
       'CANCELLED',
     )
-    await waitUntil('its interface is there', async () => (await run('ip', ['link'])).includes('ovs0-s2'))
+    await waitUntil('its interface is there', async () => (await run('ip', ['link'])).includes('ovs0-s3'))
     controller.abort()
-    // ovs-vswitchd, for which the other one waits, stands still.
+    // ovs-vswitchd, for which the others wait, stands still.
     await waiting
     assert.is(await inside(SECOND, 'ip', ['link', 'show', 'type', 'veth']), '')
-    assert.not.match(await ovs.vsctl('--no-wait', 'list-ports', 'ovs0'), 'ovs0-s2')
+    assert.not.match(await ovs.vsctl('--no-wait', 'list-ports', 'ovs0'), 'ovs0-s3')
     process.kill(ovs.vswitchdPid ?? 0, 'SIGCONT')
-    assert.is((await going).slot, 1)
-    assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s1')
-    await vswitch.plug({ netns: SECOND }, { slot: 2 })
-    await megabyteEachWay(FIRST, SECOND, '10.0.0.2')
+    assert.equal(
+      (await Promise.all(going)).map(({ slot }) => slot),
+      [1, 2],
+    )
+    assert.is(await ovs.vsctl('list-ports', 'ovs0'), 'ovs0-s1\novs0-s2')
+    assert.equal(await slotsWithFlows(ovs), [1, 2])
+    await vswitch.plug({ netns: SECOND }, { slot: 3 })
+    await megabyteEachWay(FIRST, SECOND, '10.0.0.3')
   }),
 )
 

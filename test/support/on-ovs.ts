@@ -3,7 +3,7 @@ import type { Vswitch } from '../../src/vswitch/vswitch.js'
 import { removeLeftDatapath, USERMODE } from './datapath.js'
 import { type PrivateOvs, startOvs } from './ovs.js'
 import { OVS_TIMEOUT_MS } from './patience.js'
-import { waitUntil } from './process.js'
+import { run, waitUntil } from './process.js'
 import { leavingNothing } from './world.js'
 
 /** The vswitch that {@link onOvs} makes. */
@@ -49,4 +49,11 @@ export async function onOvs(
 export async function hasRow(ovs: PrivateOvs, name: string): Promise<void> {
   const ports = () => ovs.vsctl('--no-wait', 'list-ports', 'ovs0')
   await waitUntil(`a row ${name}`, async () => (await ports()).split('\n').includes(name))
+}
+
+/** The slots that a flow leads to, as ovs-ofctl shows them. */
+export async function slotsWithFlows(ovs: PrivateOvs): Promise<number[]> {
+  const flows = await run('ovs-ofctl', ['dump-flows', 'ovs0'], { env: ovs.env })
+  const outputs = [...flows.matchAll(/dl_dst=52:00\S* actions=output:(?:"?ovs0-[sp])?(\d+)/g)]
+  return outputs.map(([, slot]) => Number(slot)).sort((a, b) => a - b)
 }
