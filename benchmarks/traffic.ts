@@ -3,7 +3,7 @@ import type { Contestant } from './peers/contestant.js'
 import { targetPath } from './targets.js'
 
 /** Each new port multicasts a little, to all the others: after many, ovs-vswitchd needs a while to catch up. */
-const TRIES = 20
+const TRIES = 120
 const TIMEOUT_MS = 1000
 
 /**

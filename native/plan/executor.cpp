@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
-// Plans that wait for each other hold their places open.
+// Plans that wait for each other hold their places open. PLANS_A_CALL of src/vswitch/plugging.ts is no more.
 constexpr size_t kSideBySide = 32;
 
 double milliseconds_since(Clock::time_point start) {
@@ -47,8 +47,7 @@ std::vector<Outcome> Executor::run(const std::vector<Plan>& plans) {
   outcomes.reserve(plans.size());
   std::span<const Plan> rest(plans);
   while (!rest.empty()) {
-    const size_t some = std::min(rest.size(), kSideBySide);
-    begin(rest.first(some));
+    const size_t some = begin(rest);
     for (bool all_ended = false; !all_ended;) {
       all_ended = true;
       for (auto& progress : side_by_side_) {
@@ -62,11 +61,24 @@ std::vector<Outcome> Executor::run(const std::vector<Plan>& plans) {
   return outcomes;
 }
 
-void Executor::begin(std::span<const Plan> plans) {
-  if (places_.size() + plans.size() > kMaxPlaces) places_.clear();
+// Begins as many of the plans as can take turns, and tells how many. What one of them does to its target, and
+// undoes there, another would build on.
+size_t Executor::begin(std::span<const Plan> plans) {
+  std::set<std::string> targets;
+  const auto own_target = [&](const Plan& plan) {
+    return std::ranges::all_of(plan, [&](const Step& step) {
+      const auto* vacant = std::get_if<CheckVacant>(&step);
+      return vacant == nullptr || targets.insert(vacant->netns).second;
+    });
+  };
+  size_t some = 1;
+  (void)own_target(plans.front());
+  while (some < std::min(plans.size(), kSideBySide) && own_target(plans[some])) ++some;
+  if (places_.size() + some > kMaxPlaces) places_.clear();
   side_by_side_.clear();
-  side_by_side_.reserve(plans.size());
-  for (const auto& plan : plans) side_by_side_.push_back({.plan = &plan});
+  side_by_side_.reserve(some);
+  for (const auto& plan : plans.first(some)) side_by_side_.push_back({.plan = &plan});
+  return some;
 }
 
 // Until the plan has ended, or is to meet the others.
@@ -121,11 +133,10 @@ void Executor::leave_places() {
     const auto in_use = [&](const Progress& other) {
       return &other != now_ && !other.ended && other.places.contains(path);
     };
-    if (!std::ranges::any_of(side_by_side_, in_use)) {
-      places_.erase(path);
-    } else if (const auto known = places_.find(path); known != places_.end()) {
-      known->second.ifindexes.clear();
-    }
+    if (!std::ranges::any_of(side_by_side_, in_use)) places_.erase(path);
+  }
+  for (const auto& [path, name] : now_->looked_up) {
+    if (const auto known = places_.find(path); known != places_.end()) known->second.ifindexes.erase(name);
   }
 }
 
@@ -145,7 +156,10 @@ Result<int> Executor::ifindex(const std::string& netns, const std::string& name)
   auto through = socket_of(*where.value());
   if (!through.ok()) return through.error();
   auto found = through.value()->ifindex(name);
-  if (found.ok()) known.emplace(name, found.value());
+  if (found.ok()) {
+    known.emplace(name, found.value());
+    now_->looked_up.emplace_back(netns, name);
+  }
   return found;
 }
 

@@ -27,7 +27,8 @@ class Executor {
   ~Executor();
 
   // Runs the steps of each plan in order; when one fails, what the earlier ones of its plan made is undone,
-  // last first. One plan comes after the other, but for those that meet: then some take turns.
+  // last first. One plan comes after the other, but for those that meet: then some take turns, each in a
+  // target of its own.
   std::vector<Outcome> run(const std::vector<Plan>& plans);
 
  private:
@@ -40,12 +41,13 @@ class Executor {
     std::optional<LinkEnd> primary;                        // of the last pair that was made
     std::vector<std::shared_ptr<tap::Answer>> unanswered;  // of switches that have been handed taps
     std::vector<Undo> undo;
-    std::set<std::string> places;  // that it has been in
+    std::set<std::string> places;                                // that it has been in
+    std::vector<std::pair<std::string, std::string>> looked_up;  // links whose index it asked for
     Outcome outcome;
     bool ended = false;
   };
 
-  void begin(std::span<const Plan> plans);
+  size_t begin(std::span<const Plan> plans);
   void go_on(Progress& progress);
   void fail(Error error);
 
@@ -82,7 +84,7 @@ class Executor {
   Status refuse(const std::string& what, const std::string& value, const std::string& by);
 
   std::map<std::string, Place> places_;
-  std::optional<LinkEnd> primary_;  // of the last pair that was made: its place is a vswitch's
+  std::optional<LinkEnd> primary_;  // of the last pair of any plan: its place is a vswitch's, and is kept
   std::vector<Progress> side_by_side_;
   Progress* now_ = nullptr;
 };

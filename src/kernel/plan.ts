@@ -212,7 +212,7 @@ export interface AliveStep {
 
 /**
  * Goes on when the other plans of the call have come as far, or have failed: plans that meet are carried out some at a time,
- * in turns, up to the next meeting. A plan that is alone goes on at once.
+ * in turns, up to the next meeting, unless their `vacant` steps are about the same target. A plan that is alone goes on at once.
  */
 export interface MeetStep {
   op: 'meet'

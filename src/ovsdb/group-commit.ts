@@ -44,7 +44,7 @@ export class GroupCommit {
   /** In the order of arrival. */
   readonly #waiting = new Set<Part>()
   #running = false
-  /** The transaction before the one that is carried out has ended: ovs-vswitchd has taken it in, or it has failed. */
+  /** When the last transaction ends: ovs-vswitchd has taken it in, or it has failed, or nobody waits for it any more. */
   #endOfLast: Promise<void> = Promise.resolve()
 
   constructor(client: GroupClient, options: GroupCommitOptions = {}) {
@@ -93,13 +93,16 @@ export class GroupCommit {
     this.#running = false
   }
 
-  /** Until the server has answered, and ovs-vswitchd, which would otherwise wait for the next, has nothing but this one to take in. */
+  /**
+   * Until the server has answered, and the one before has ended: then ovs-vswitchd has this one to take in while the next is
+   * carried out.
+   */
   async #carryOutNext(): Promise<void> {
-    const last = this.#endOfLast
+    const before = this.#endOfLast
     await new Promise<void>((resolve) => {
       this.#endOfLast = this.#carryOut(this.#take(), resolve).finally(resolve)
     })
-    await last
+    await before
   }
 
   /** Here nobody is given up but by a client that is closed: each part has a time limit of its own. */
@@ -211,8 +214,7 @@ function assemble(parts: readonly Part[]): { operations: Operation[]; shares: Sh
     }
   }
   // A part that is alone is told which of its operations was refused.
-  const alone = { operations: all, places: all.map((_, at) => at) }
-  const { operations, places } = counts.size === 1 ? alone : joinInsertions(all)
+  const { operations, places } = counts.size === 1 ? separate(all) : joinInsertions(all)
   let next = 0
   const shares = Array.from(counts, ([part, count]) => {
     const from = next
@@ -220,6 +222,10 @@ function assemble(parts: readonly Part[]): { operations: Operation[]; shares: Sh
     return { part, places: places.slice(from, next) }
   })
   return { operations, shares }
+}
+
+function separate(operations: Operation[]): ReturnType<typeof joinInsertions> {
+  return { operations, places: operations.map((_, at) => at) }
 }
 
 /** Aborted when nobody waits for the transaction any more. */

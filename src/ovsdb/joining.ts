@@ -5,8 +5,9 @@ interface Group {
   /** Rows and sets that all of them insert into; undefined when it is something else that is done, by one. */
   key: string | undefined
   members: Operation[]
-  /** Operations that are still to come, and then the index of the one that does it all. */
+  /** How many of them are still to come. */
   left: number
+  /** Index of the operation that does the work of all. */
   place: number
 }
 
@@ -61,7 +62,12 @@ function whole({ members }: Group): Operation {
   if (first === undefined || members.length === 1) return first as Operation
   const all = members.map((member) => insertionsOf(member) ?? [])
   const mutations = all[0]?.map(([column, mutator], at) => {
-    return [column, mutator, ['set', all.flatMap((insertions) => insertions[at]?.[2][1] ?? [])]]
+    return [column, mutator, ['set', unique(all.flatMap((insertions) => insertions[at]?.[2][1] ?? []))]]
   })
   return { ...first, mutations }
+}
+
+/** Each element once: the server refuses a set that has one twice, but not an insertion of what is there. */
+function unique(elements: readonly unknown[]): unknown[] {
+  return [...new Map(elements.map((element) => [JSON.stringify(element), element])).values()]
 }

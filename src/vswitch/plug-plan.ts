@@ -44,6 +44,7 @@ export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: reado
   }
   if (late.length > 0) steps.push(MEET)
   for (const end of late) steps.push({ op: 'link', netns: end.netns, name: end.name, up: true })
+  if (late.length > 0) steps.push(MEET)
   // Frames pass when both ends are in service. The end that was set up first got its carrier from the other.
   for (const made of connect) {
     if (made.op === 'veth') steps.push({ op: 'ready', netns: made.netns, name: made.name })

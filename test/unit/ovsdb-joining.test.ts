@@ -35,6 +35,12 @@ test('what is inserted into one set of one row is one mutation, behind all that 
   assert.equal(places, [0, 4, 1, 4, 2, 3, 4, 5])
 })
 
+test('what is inserted twice is in the set once', () => {
+  const { operations, places } = joinInsertions([into(OVS0, 'a', 'b'), into(OVS0, 'b', 'c')])
+  assert.equal(operations, [into(OVS0, 'a', 'b', 'c')])
+  assert.equal(places, [0, 0])
+})
+
 const row = rowIs(OVS0 as Uuid)
 const apart: Record<string, Operation[]> = {
   'other rows': [into(OVS0, 'a'), into(OVS1, 'b'), into(OVS0, 'c')],

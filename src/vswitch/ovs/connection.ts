@@ -1,15 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
-import { asEcdockError, EcdockError } from '../../errors.js'
+import { asEcdockError, type EcdockError } from '../../errors.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { mutate, rowIs } from '../../ovsdb/operations.js'
 import type { Connection, MadePort } from '../backend.js'
 import { cancelled } from '../connecting.js'
 import { vswitchDeleted } from '../host-side.js'
 import { slotTaken } from '../plug-failure.js'
+import type { SlotFlows } from './flows.js'
 import { foreignPorts } from './foreign-ports.js'
-import { flowOf } from './neighbours.js'
 import type { OpenVswitch } from './open-vswitch.js'
 import { ownPort, type PortRow, requireBridge, standingPort } from './own-rows.js'
+import { removeFlows, setFlows, type Verdicts } from './port-flows.js'
 import { hasSlotFlow, slotRows } from './port-rows.js'
 import { undoMs, undoUnlessRefused } from './undo.js'
 import { portError } from './verdict.js'
@@ -24,8 +25,6 @@ const FEW_PORTS = 128
 /** With fewer, one transaction more takes vswitchd longer than the kernel needs to make the second half. */
 const WORTH_HALVING = 48
 
-type Verdicts = Map<MadePort, EcdockError | undefined>
-
 /**
  * Connects ports to a bridge whose interfaces have been made. The flows of each are set while the next are made; then the
  * rows of all are written, together with what else waits to be written. A standing port is connected already.
@@ -33,16 +32,20 @@ type Verdicts = Map<MadePort, EcdockError | undefined>
 export class OvsConnection implements Connection {
   readonly #ovs: OpenVswitch
   readonly #name: string
+  readonly #slotFlows: SlotFlows
   readonly #losses: number
   readonly #made: MadePort[] = []
   readonly #flows: Promise<Verdicts>[] = []
   /** Those whose flows have been set, or are being set. */
   readonly #flowing = new Set<MadePort>()
+  /** Aborted when nobody wants the flows any more that have not been sent. */
+  readonly #givenUp = new AbortController()
 
   constructor(ovs: OpenVswitch, bridge: string) {
     this.#ovs = ovs
     this.#name = bridge
-    this.#losses = ovs.flows(bridge).losses
+    this.#slotFlows = ovs.flows(bridge)
+    this.#losses = this.#slotFlows.losses
   }
 
   add(made: readonly MadePort[]): void {
@@ -55,14 +58,29 @@ export class OvsConnection implements Connection {
   }
 
   async finish(signal: AbortSignal | undefined): Promise<ReadonlyMap<MadePort, EcdockError>> {
+    const giveUp = () => this.#givenUp.abort()
+    signal?.addEventListener('abort', giveUp)
+    if (signal?.aborted === true) giveUp()
     const errors = new Map<MadePort, EcdockError>()
+    const added = await this.#connect(signal, errors)
+    signal?.removeEventListener('abort', giveUp)
+    await this.#takeBack(errors, added)
+    return errors
+  }
+
+  /** Adds what went wrong; gives those whose slots had no rows before. */
+  async #connect(
+    signal: AbortSignal | undefined,
+    errors: Map<MadePort, EcdockError>,
+  ): Promise<ReadonlySet<MadePort>> {
     const tell = (verdicts: Verdicts) => {
-      for (const [port, error] of verdicts)
+      for (const [port, error] of verdicts) {
         if (error !== undefined && !errors.has(port)) errors.set(port, error)
+      }
     }
-    const stopped = signal?.aborted === true
-    const free = stopped ? [] : this.#free(errors)
-    if (stopped) for (const port of this.#made) errors.set(port, cancelled())
+    const free = this.#free(signal, errors)
+    // Who had the slot when the port was made, has left it since.
+    this.#setFlows(free.filter((port) => !this.#flowing.has(port)))
     if (needFlowsFirst(free)) {
       const firstMs = FLOWS_FIRST_MS + FLOWS_FIRST_EACH_MS * free.length
       await Promise.race([Promise.all(this.#flows), setTimeout(firstMs, undefined, { ref: false })])
@@ -72,12 +90,16 @@ export class OvsConnection implements Connection {
     const added = free.filter((port) => rows.added.has(port) && !errors.has(port))
     const flows = new Map((await Promise.all(this.#flows)).flatMap((verdicts) => [...verdicts]))
     // vswitchd did not answer, or has ended meanwhile. It has taken the rows in: it is back.
-    if (added.length > 0 && this.#ovs.flows(this.#name).losses !== this.#losses) {
+    if (added.length > 0 && this.#flowsLost) {
       for (const [port, error] of await setFlows(this.#ovs, this.#name, added, signal)) flows.set(port, error)
     }
     tell(flows)
-    await this.#takeBack(errors, rows.added)
-    return errors
+    return rows.added
+  }
+
+  /** What was set when the first ports were made may be gone, perhaps with the bridge. */
+  get #flowsLost(): boolean {
+    return this.#ovs.flows(this.#name) !== this.#slotFlows || this.#slotFlows.losses !== this.#losses
   }
 
   #setFlows(ports: readonly MadePort[]): void {
@@ -87,14 +109,20 @@ export class OvsConnection implements Connection {
       const why = asEcdockError(error, 'plug')
       return new Map(ports.map((port) => [port, why]))
     }
-    this.#flows.push(setFlows(this.#ovs, this.#name, ports, undefined).catch(failed))
+    this.#flows.push(setFlows(this.#ovs, this.#name, ports, this.#givenUp.signal).catch(failed))
   }
 
-  /** Those whose slot is nobody else's; the others are told so. Throws VSWITCH_NOT_FOUND. */
-  #free(errors: Map<MadePort, EcdockError>): MadePort[] {
+  /** Those that are to be connected; the others are told why not. */
+  #free(signal: AbortSignal | undefined, errors: Map<MadePort, EcdockError>): MadePort[] {
     const { client } = this.#ovs
+    const bridge = client.replica.byName('Bridge', this.#name)
+    if (signal?.aborted === true || bridge === undefined) {
+      const error = bridge === undefined ? vswitchDeleted(this.#name) : cancelled()
+      for (const port of this.#made) errors.set(port, error)
+      return []
+    }
     // vswitchd gives a port whose number is taken another one, perhaps that which the next of the batch asks for.
-    const foreign = foreignPorts(client, requireBridge(client, this.#name))
+    const foreign = foreignPorts(client, bridge)
     return this.#made.filter((port) => {
       const { slot } = port.wiring
       const holder = foreign.get(slot)
@@ -107,14 +135,17 @@ export class OvsConnection implements Connection {
   async #takeBack(errors: ReadonlyMap<MadePort, EcdockError>, added: ReadonlySet<MadePort>): Promise<void> {
     const failed = [...errors.keys()]
     const rows = failed.filter((port) => added.has(port))
-    // What the server refused is not there; whatever else went wrong, the rows may be.
-    const [only] = rows.length === 1 ? rows : []
     if (rows.length > 0) {
-      const error = only && errors.get(only)
+      // What the server refused is not there; whatever else went wrong, the rows may be.
+      const error = rows.length === 1 ? errors.get(rows[0] as MadePort) : undefined
       await undoUnlessRefused(this.#ovs.client, error, () => removeRows(this.#ovs, this.#name, rows))
     }
     const flowing = failed.filter((port) => this.#flowing.has(port))
-    if (flowing.length > 0) await removeFlows(this.#ovs, this.#name, flowing)
+    // A vswitchd that hangs is waited for no longer than its rows are.
+    if (flowing.length > 0) {
+      const removed = removeFlows(this.#ovs, this.#name, flowing)
+      await Promise.race([removed, setTimeout(undoMs(this.#ovs.client), undefined, { ref: false })])
+    }
   }
 }
 
@@ -128,7 +159,7 @@ export function connectsAtATime(count: number, present: number): number {
 
 /**
  * As soon as ports are there, what is behind hundreds keeps vswitchd busy, and for long without flows; and a port that has a
- * VLAN is to be kept to it from the beginning. The flows of others go out together with their rows.
+ * VLAN is to be kept to it from the beginning. The rows of others do not wait for their flows.
  */
 function needFlowsFirst(ports: readonly MadePort[]): boolean {
   return ports.length > MOST_AT_ONCE || ports.some(({ wiring }) => !hasSlotFlow(wiring))
@@ -183,50 +214,4 @@ async function removeRows({ client }: OpenVswitch, name: string, ports: readonly
   if (rows.length === 0) return
   const removal = mutate('Bridge', rowIs(bridge.uuid), { ports: { delete: rows } })
   await client.transactAndWait([removal], { timeoutMs: undoMs(client) })
-}
-
-/** Removes the flows of slots that have no rows now; those of others stay, as their rows do. Throws nothing. */
-async function removeFlows(ovs: OpenVswitch, name: string, ports: readonly MadePort[]): Promise<void> {
-  const { client } = ovs
-  const bridge = client.replica.byName('Bridge', name)
-  if (bridge === undefined) return
-  const gone = ports
-    .map(({ wiring }) => wiring)
-    .filter(({ slot }) => ownPort(client, bridge, slot) === undefined)
-  const [flowing, confined] = [gone.filter(hasSlotFlow), gone.filter((wiring) => !hasSlotFlow(wiring))]
-  try {
-    await ovs.flows(name).remove(flowing.map((wiring) => flowOf(client, name, wiring)))
-    await ovs.flows(name).setFree(confined.map(({ slot }) => slot))
-  } catch (error) {
-    // They lead to ports that are not there; whoever is plugged in next sets them anew, and the bridge takes them with it.
-    if (!(error instanceof EcdockError)) throw error
-  }
-}
-
-export async function setFlows(
-  ovs: OpenVswitch,
-  name: string,
-  made: readonly MadePort[],
-  signal: AbortSignal | undefined,
-): Promise<Verdicts> {
-  const flowing = made.filter(({ wiring }) => hasSlotFlow(wiring))
-  const confined = made.filter(({ wiring }) => !hasSlotFlow(wiring))
-  const freed = flowing.map(({ wiring }) => wiring.slot).filter((slot) => isConfined(ovs, name, slot))
-  const flowsOf = (some: readonly MadePort[]) => some.map(({ wiring }) => flowOf(ovs.client, name, wiring))
-  const [errors, confinements, unfreed] = await Promise.all([
-    ovs.flows(name).set(flowsOf(flowing), signal),
-    ovs.flows(name).confine(flowsOf(confined)),
-    ovs.flows(name).setFree(freed),
-  ])
-  const verdicts: Verdicts = new Map()
-  for (const [at, port] of flowing.entries()) {
-    verdicts.set(port, errors[at] ?? (freed.includes(port.wiring.slot) ? unfreed : undefined))
-  }
-  for (const [at, port] of confined.entries()) verdicts.set(port, confinements[at])
-  return verdicts
-}
-
-/** Its rows say so as long as they have not been rewritten. */
-function isConfined({ client }: OpenVswitch, name: string, slot: number): boolean {
-  return ownPort(client, requireBridge(client, name), slot)?.vlan_mode !== undefined
 }
