@@ -15,7 +15,8 @@ using Clock = std::chrono::steady_clock;
 
 // Each open place holds two descriptors; a bulk plug of thousands must not run out of them.
 constexpr size_t kMaxPlaces = 64;
-// Plans that wait for each other hold their places open. No less than PLANS_A_CALL of src/vswitch/plugging.ts.
+// Plans that wait for each other hold their places open. No less than PLANS_A_CALL of
+// src/vswitch/plugging.ts.
 constexpr size_t kSideBySide = 32;
 
 double milliseconds_since(Clock::time_point start) {
