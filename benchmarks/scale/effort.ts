@@ -32,10 +32,7 @@ export const EFFORT: ScaleEffort = {
 export const QUICK_EFFORT: ScaleEffort = {
   full: { slots: 40, rounds: 2 },
   slowRounds: 1,
-  bulk: [
-    { ports: 10, rounds: 1 },
-    { ports: 40, rounds: 1 },
-  ],
+  bulk: [{ ports: 10, rounds: 1 }],
   fills: { ports: [0, 20, 40], samples: 1 },
   churn: { slots: 20, out: 4, cycles: 2 },
   replug: { slots: 10, of: 2, times: 1 },

@@ -12,13 +12,9 @@ import { type Arena, NAME, onVswitch, requests } from './arena.js'
  * vswitch deleted as it is).
  */
 export async function fillFromNothing(arena: Arena, count: number, last: boolean): Promise<void> {
-  const { kernel, figures } = arena
+  const { figures } = arena
   await onVswitch(arena, async (vswitch) => {
-    const whole = async () => {
-      checked(await vswitch.plugAll(requests(count)))
-      await untilAllAnswer(kernel, count)
-    }
-    figures.add('from-nothing', 'ecdock-fast', await timed(whole), count)
+    figures.add('from-nothing', 'ecdock-fast', await timed(() => fill(arena, vswitch, count)), count)
     if (last) {
       figures.add('delete-vswitch', 'ecdock-fast', await timed(() => arena.host.deleteVswitch(NAME)))
     } else {
@@ -36,21 +32,23 @@ export async function fillFromNothing(arena: Arena, count: number, last: boolean
 
 /** The same on a vswitch that asks only those concerned for an address; how everything is taken out makes no difference. */
 export async function fillSuppressing(arena: Arena, count: number): Promise<void> {
-  const { kernel, figures } = arena
-  const fill = async (vswitch: Vswitch) => {
-    const whole = async () => {
-      checked(await vswitch.plugAll(requests(count)))
-      await untilAllAnswer(kernel, count)
-    }
-    figures.add('from-nothing-suppressing', 'ecdock-fast', await timed(whole), count)
+  const filling = async (vswitch: Vswitch) => {
+    const ms = await timed(() => fill(arena, vswitch, count))
+    arena.figures.add('from-nothing-suppressing', 'ecdock-fast', ms, count)
   }
-  await onVswitch(arena, fill, { neighSuppress: true })
+  await onVswitch(arena, filling, { neighSuppress: true })
+}
+
+/** Until all slots answer. */
+async function fill({ kernel }: Arena, vswitch: Vswitch, count: number): Promise<void> {
+  checked(await vswitch.plugAll(requests(count)))
+  await untilAllAnswer(kernel, count)
 }
 
 /** The same with slots that were made ready beforehand, whose ports stay. */
 export async function fillReserved(arena: Arena, count: number): Promise<void> {
   const { host, kernel, figures } = arena
-  const fill = async (vswitch: Vswitch) => {
+  const filling = async (vswitch: Vswitch) => {
     figures.add('reserve', 'ecdock-fast', await timed(() => vswitch.reserve(slots(count))), count)
     const plug = async () => checked(await vswitch.plugAll(requests(count)))
     figures.add('plug-reserved', 'ecdock-fast', await timed(plug), count)
@@ -63,11 +61,10 @@ export async function fillReserved(arena: Arena, count: number): Promise<void> {
       figures.add('take-out-standing', 'ecdock-fast', await timed(out), count)
     })
     await checkGone(arena)
-    await plug()
-    await untilAllAnswer(kernel, count)
+    await fill(arena, vswitch, count)
     figures.add('delete-vswitch-standing', 'ecdock-fast', await timed(() => host.deleteVswitch(NAME)))
   }
-  await onVswitch(arena, fill, { neighSuppress: true })
+  await onVswitch(arena, filling, { neighSuppress: true })
 }
 
 /** One transaction of ovs-vsctl; the ports are there, and their interfaces are deleted afterwards, at no cost. */

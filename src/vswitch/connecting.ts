@@ -22,8 +22,8 @@ export class Connecting {
   }
 
   /**
-   * Connects them, and takes down again what could not be connected. What went wrong with each, or undefined. To be called
-   * once when something was added.
+   * Connects them, and takes down again what could not be connected; what went wrong, by port. To be called once when
+   * something was added.
    */
   async finish(signal: AbortSignal | undefined): Promise<ReadonlyMap<MadePort, EcdockError>> {
     const errors = await this.#connect(signal)

@@ -7,8 +7,8 @@ import type { Wiring } from './wiring.js'
  * only the routes come after it, because the kernel takes none through a link that is down. Sysctls come first, because
  * some of them decide what happens when an address is added or the interface is set up.
  *
- * A host's end that is made down is set up when those of the others of its call are: whoever watches all interfaces of the
- * host, as ovs-vswitchd does, then has to look at them twice for all, and not twice for each.
+ * A host's end that is made down is set up when those of the others of its call are: whoever looks at all interfaces of the
+ * host when one of them changes, as ovs-vswitchd does, finds many of the changes made when it looks.
  */
 export function plugPlan(wiring: Wiring, connect: readonly Step[], finish: readonly Step[] = []): Plan {
   const { target, ifname, address } = wiring

@@ -2,15 +2,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadKernel } from '../../src/kernel/native.js'
 import type { Plan, Step } from '../../src/kernel/plan.js'
-import { inside, namedNamespace } from '../support/netns.js'
+import { inside } from '../support/netns.js'
 import { needs } from '../support/requirements.js'
-import { leavingNothing } from '../support/world.js'
+import { inTwoNamespaces, linkNames, SWITCH, TARGET } from '../support/switch-and-target.js'
 
 const kernelTest = needs('root', 'iproute2') ? test : test.skip
 const kernel = loadKernel()
 
-const SWITCH = '/run/netns/switch'
-const TARGET = '/run/netns/target'
 const MEET: Step = { op: 'meet' }
 const ALIVE: Step = { op: 'alive', netns: TARGET }
 
@@ -54,8 +52,8 @@ kernelTest('plans that look for room in one target are carried out one after the
       outcomes.map((outcome) => (outcome.ok ? outcome.ifname : [outcome.step, outcome.errno])),
       ['eth0', [5, 'ENODEV'], 'eth1', [0, 'EEXIST']],
     )
-    assert.equal(await linksIn(TARGET), ['eth0', 'eth1', 'lo'])
-    assert.equal(await linksIn(SWITCH), ['lo', 'port1', 'port3'])
+    assert.equal(await linkNames(TARGET), ['eth0', 'eth1', 'lo'])
+    assert.equal(await linkNames(SWITCH), ['lo', 'port1', 'port3'])
     const addresses = await inside(TARGET, 'ip', ['-4', '-br', 'address'])
     assert.match(addresses, /eth0\S* .* 10\.9\.0\.1\/24/)
     assert.match(addresses, /eth1\S* .* 10\.9\.0\.3\/24/)
@@ -86,20 +84,5 @@ kernelTest(
       assert.ok(links.every(({ carrier }) => carrier))
     }),
 )
-
-async function linksIn(netns: string): Promise<string[]> {
-  return (await kernel.links(netns)).map(({ name }) => name).sort()
-}
-
-async function inTwoNamespaces(body: () => Promise<void>): Promise<void> {
-  await leavingNothing(async () => {
-    const both = [await namedNamespace('switch'), await namedNamespace('target')]
-    try {
-      await body()
-    } finally {
-      for (const namespace of both) await namespace.remove()
-    }
-  })
-}
 
 test.run()

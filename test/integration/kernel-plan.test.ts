@@ -2,17 +2,14 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadKernel } from '../../src/kernel/native.js'
 import type { PlanFailed, PlanOutcome, Step } from '../../src/kernel/plan.js'
-import { inside, type NamedNamespace, namedNamespace } from '../support/netns.js'
+import { inside } from '../support/netns.js'
 import { assertUnchanged, picture } from '../support/picture.js'
 import { run } from '../support/process.js'
 import { needs } from '../support/requirements.js'
-import { leavingNothing } from '../support/world.js'
+import { inTwoNamespaces, SWITCH, TARGET } from '../support/switch-and-target.js'
 
 const kernelTest = needs('root', 'iproute2', 'ethtool') ? test : test.skip
 const kernel = loadKernel()
-
-const SWITCH = '/run/netns/switch'
-const TARGET = '/run/netns/target'
 
 /** One of each kind, in an order in which each needs those before it. */
 const STEPS: readonly Step[] = [
@@ -310,19 +307,6 @@ kernelTest('of several plans one that fails is undone alone, and the others stay
 test.run()
 
 /** Gives a test the namespaces `switch` and `target`, and looks for what is left behind. */
-async function inTwoNamespaces(
-  body: (first: NamedNamespace, second: NamedNamespace) => Promise<void>,
-): Promise<void> {
-  await leavingNothing(async () => {
-    const first = await namedNamespace('switch')
-    const second = await namedNamespace('target')
-    try {
-      await body(first, second)
-    } finally {
-      await Promise.all([first.remove(), second.remove()])
-    }
-  })
-}
 
 async function world(): Promise<string> {
   const names = (await kernel.namespaces()).map(({ name }) => name).sort()

@@ -2,17 +2,13 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { loadKernel } from '../../src/kernel/native.js'
 import type { PlanOutcome, Step } from '../../src/kernel/plan.js'
-import { namedNamespace } from '../support/netns.js'
 import { patience } from '../support/patience.js'
 import { run, waitUntil } from '../support/process.js'
 import { needs } from '../support/requirements.js'
-import { leavingNothing } from '../support/world.js'
+import { inTwoNamespaces, linkNames, SWITCH, TARGET } from '../support/switch-and-target.js'
 
 const kernelTest = needs('root', 'iproute2') ? test : test.skip
 const kernel = loadKernel()
-
-const SWITCH = '/run/netns/switch'
-const TARGET = '/run/netns/target'
 
 /** Waits for a carrier, a second each, until `far` is up; all together as long as a slow machine may need for programs. */
 const WAITING: readonly Step[] = Array.from({ length: patience(30) }, () => ({
@@ -47,7 +43,7 @@ kernelTest('what somebody else has taken away needs no undoing', () =>
       ['-n', 'target', 'address', 'flush', 'dev', 'eth0'],
     ])
     assert.equal([outcome.op, outcome.undoFailed], ['link set', undefined])
-    assert.equal(await names(SWITCH), ['lo'])
+    assert.equal(await linkNames(SWITCH), ['lo'])
   }),
 )
 
@@ -55,7 +51,7 @@ kernelTest('neither does what went with its link', () =>
   inTwoNamespaces(async () => {
     const outcome = await meanwhile([['-n', 'target', 'link', 'del', 'eth0']])
     assert.equal([outcome.op, outcome.undoFailed], ['link set', undefined])
-    assert.equal(await names(SWITCH), ['lo'])
+    assert.equal(await linkNames(SWITCH), ['lo'])
   }),
 )
 
@@ -69,7 +65,7 @@ kernelTest('a link that has got the name of one that was to be undone stays', ()
       ['-n', 'switch', 'link', 'set', 'port1', 'alias', 'our port'],
     ])
     assert.equal([outcome.op, outcome.undoFailed], ['link set', undefined])
-    assert.equal(await names(SWITCH), ['br0', 'lo', 'port1'])
+    assert.equal(await linkNames(SWITCH), ['br0', 'lo', 'port1'])
     await kernel.deleteLinks(
       SWITCH,
       (await kernel.links(SWITCH)).filter(({ name }) => name !== 'lo').map(({ ifindex }) => ifindex),
@@ -91,19 +87,4 @@ async function meanwhile(commands: readonly string[][]): Promise<Extract<PlanOut
   const [outcome] = await under
   if (outcome === undefined || outcome.ok) throw new Error('the plan did not fail')
   return outcome
-}
-
-async function names(netns: string): Promise<string[]> {
-  return (await kernel.links(netns)).map(({ name }) => name).sort()
-}
-
-async function inTwoNamespaces(body: () => Promise<void>): Promise<void> {
-  await leavingNothing(async () => {
-    const made = [await namedNamespace('switch'), await namedNamespace('target')]
-    try {
-      await body()
-    } finally {
-      for (const netns of made) await netns.remove()
-    }
-  })
 }

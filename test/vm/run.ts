@@ -26,6 +26,7 @@ const KERNEL_MATTERS = new Set([
   'explain',
   'faults-ovs',
   'kernel',
+  'kernel-meeting',
   'kernel-plan',
   'kernel-ready',
   'kernel-undo',
